@@ -1,0 +1,1 @@
+"""The command for users of the API: submit, follow, check and apply."""

@@ -1,0 +1,1 @@
+"""Keeps figures with all their revisions and rolls them up exactly."""

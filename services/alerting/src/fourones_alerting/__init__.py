@@ -1,0 +1,1 @@
+"""Judges every target and shows the verdicts as metrics."""

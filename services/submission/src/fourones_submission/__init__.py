@@ -1,0 +1,1 @@
+"""Takes figures in: keys, checks, receipts, and the outbox that carries them to Kafka."""

@@ -1,0 +1,1 @@
+"""What the services agree on: words, events, catalogue, and how to speak to Kafka, PostgreSQL and HTTP."""
