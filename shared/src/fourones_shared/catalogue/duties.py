@@ -1,0 +1,90 @@
+"""Who must report what, and by when: the catalogue's duties spelt out, period by period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from fourones_shared.catalogue.model import TOTAL, About, Catalogue, Indicator, Organisation, Reporter
+from fourones_shared.domain.periods import Frequency, Period, end_of_day, periods_between
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """One figure that must come: what, about whom, for when, from whom, and by which moment."""
+
+    indicator: str
+    org: str
+    cluster: str
+    period: Period
+    reporter: str
+    due_at: datetime
+
+
+def expected_periods(indicator: Indicator, until: date) -> Iterator[Period]:
+    """The periods for which the indicator is reported and which have opened on or before `until`."""
+    reporting = indicator.reporting
+    if reporting.frequency is Frequency.RANGE:
+        period = Period.parse(reporting.period or "")
+        if period.start <= until:
+            yield period
+        return
+    last = until if reporting.last is None else min(until, reporting.last)
+    for period in periods_between(reporting.frequency, reporting.first, last):
+        if indicator.january_february == "together" and period.frequency is Frequency.MONTH and period.start.month == 1:
+            # January is reported with February, under February's key for a year-to-date value.
+            continue
+        yield period
+
+
+def is_expected(indicator: Indicator, period: Period) -> bool:
+    """Whether the indicator is reported for exactly this period."""
+    reporting = indicator.reporting
+    if reporting.frequency is Frequency.RANGE:
+        return period.key == Period.parse(reporting.period or "").key
+    if period.frequency is not reporting.frequency or period.start < reporting.first:
+        return False
+    if reporting.last is not None and period.start > reporting.last:
+        return False
+    return not (
+        indicator.january_february == "together"
+        and period.frequency is Frequency.MONTH
+        and period.start.month == 1
+    )
+
+
+def due_at(indicator: Indicator, period: Period) -> datetime:
+    """The first moment (UTC) at which a missing figure is overdue."""
+    return end_of_day(period.end + timedelta(days=indicator.reporting.due_days))
+
+
+def subjects(catalogue: Catalogue, indicator: Indicator, period: Period) -> tuple[Organisation, ...]:
+    """The organisations that the indicator is about and that exist in the period."""
+    about = indicator.reporting.about
+    if about is About.COUNTIES_AND_ZONES:
+        members = catalogue.counties_and_zones
+    elif about is About.CITY:
+        members = (catalogue.city,)
+    else:
+        members = tuple(catalogue.organisation[o] for o in about)
+    return tuple(o for o in members if o.exists_in(period))
+
+
+def reporter_of(catalogue: Catalogue, indicator: Indicator, org: str, cluster: str) -> str:
+    """The one organisation that has the duty to report this indicator about `org` and `cluster`."""
+    by = indicator.reporting.by
+    if by == Reporter.SELF:
+        return org
+    if by == Reporter.CLUSTER_LEAD:
+        return catalogue.cluster[cluster].lead
+    return str(by)
+
+
+def duties(catalogue: Catalogue, indicator: Indicator, period: Period) -> Iterator[Duty]:
+    """Every duty for the indicator and period, by organisation, then cluster (`_T` without clusters)."""
+    moment = due_at(indicator, period)
+    for organisation in subjects(catalogue, indicator, period):
+        for cluster in indicator.clusters or (TOTAL,):
+            reporter = reporter_of(catalogue, indicator, organisation.id, cluster)
+            yield Duty(indicator.id, organisation.id, cluster, period, reporter, moment)

@@ -1,0 +1,444 @@
+"""The types of the catalogue. One `Catalogue` is one version, whole and immutable."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from functools import cached_property
+from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+
+from fourones_shared.domain.numbers import format_decimal
+from fourones_shared.domain.periods import Frequency, Period
+
+TOTAL = "_T"
+"""The code of a dimension that is not fixed: the total over it (SDMX)."""
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+Exact = Annotated[Decimal, PlainSerializer(format_decimal, return_type=str)]
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+_Identified = TypeVar("_Identified", bound=_HasId)
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbers_are_exact(cls, data: Any) -> Any:
+        # YAML reads 14.5 as a binary float; the shortest decimal that prints the same is what was written.
+        if isinstance(data, Mapping):
+            return {k: repr(v) if isinstance(v, float) else v for k, v in data.items()}
+        return data
+
+
+class Source(_Value):
+    """A document that facts of the catalogue come from."""
+
+    id: str
+    title: str
+    issued: str | None = None
+    note: str | None = None
+
+
+class OrganisationKind(StrEnum):
+    """What an organisation is in the city's administration."""
+
+    CITY = "city"
+    COUNTY = "county"
+    ZONE = "zone"
+    DEPARTMENT = "department"
+
+
+class Organisation(_Value):
+    """A body that reports or that figures are about; `id` is its GB/T 2260 code where there is one."""
+
+    id: Id
+    name: str
+    kind: OrganisationKind
+    within: tuple[Id, ...] = ()
+    valid_from: date | None = None
+    valid_until: date | None = None
+    source: str
+
+    def exists_in(self, period: Period) -> bool:
+        """Whether it exists on the period's last day."""
+        return (self.valid_from is None or self.valid_from <= period.end) and (
+            self.valid_until is None or period.end <= self.valid_until
+        )
+
+
+class Tier(_Value):
+    """A class of clusters: advantage, emerging, characteristic."""
+
+    id: Id
+    name: str
+    source: str
+
+
+class Cluster(_Value):
+    """One of the ten innovation clusters with its lead department."""
+
+    id: Id
+    name: str
+    tier: Id
+    lead: Id
+    source: str
+
+
+class Pillar(_Value):
+    """One of the four ones (四个一) with the duties that the plan gives it."""
+
+    id: Id
+    name: str
+    duties: tuple[str, ...] = ()
+    source: str
+
+
+class Task(_Value):
+    """A heading of a plan under which its targets stand."""
+
+    id: Id
+    name: str
+
+
+class BandVerdict(StrEnum):
+    """The verdicts that a light band can give; each has one light."""
+
+    ON_TRACK = "on_track"
+    LAGGING = "lagging"
+    OFF_TRACK = "off_track"
+
+
+class Band(_Value):
+    """A stretch of "share behind the plan curve": over `over` (exclusive) and up to `up_to` (inclusive).
+
+    Shares are fractions: 0.10 is ten points behind, a negative share is ahead of the curve.
+    """
+
+    verdict: BandVerdict
+    over: Exact | None = None
+    up_to: Exact | None = None
+
+
+DEFAULT_BANDS = (
+    Band(verdict=BandVerdict.ON_TRACK, up_to=Decimal(0)),
+    Band(verdict=BandVerdict.LAGGING, over=Decimal(0), up_to=Decimal("0.10")),
+    Band(verdict=BandVerdict.OFF_TRACK, over=Decimal("0.10")),
+)
+
+
+class Plan(_Value):
+    """A document's programme: tasks and targets between two days."""
+
+    id: Id
+    name: str
+    start: date
+    end: date
+    assumed: tuple[str, ...] = ()
+    tasks: tuple[Task, ...] = ()
+    bands: tuple[Band, ...] = DEFAULT_BANDS
+    coordinated_by: str | None = None
+    synthetic: bool = False
+    source: str
+
+
+class Kind(StrEnum):
+    """Whether a value is a level, a quantity of a stretch of time, or a relation of two."""
+
+    STOCK = "stock"
+    FLOW = "flow"
+    RATIO = "ratio"
+
+
+class Covers(StrEnum):
+    """What one value of a flow covers: its own period, or everything since 1 January."""
+
+    PERIOD = "period"
+    YEAR_TO_DATE = "year-to-date"
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    UP = "up"
+    DOWN = "down"
+    NEITHER = "neither"
+
+
+class Adding(StrEnum):
+    """How values of several members make one."""
+
+    SUM = "sum"
+    MEAN = "mean"
+    NONE = "none"
+
+
+class About(StrEnum):
+    """Whom an indicator is about when it is about many."""
+
+    COUNTIES_AND_ZONES = "counties-and-zones"
+    CITY = "city"
+
+
+class Reporter(StrEnum):
+    """Who reports when it is not one fixed department."""
+
+    SELF = "self"
+    CLUSTER_LEAD = "cluster-lead"
+
+
+class Reporting(_Value):
+    """Who reports an indicator, how often, from when, and by when.
+
+    Attributes:
+        about: whom the figures are about: every county and zone, the city, or the named organisations.
+        by: `self`, `cluster-lead`, or a department's id: the one duty-holder of each figure.
+        frequency: the form of period; `R` means the single range in `period`.
+        period: the one period, for a figure that is reported once.
+        first: the first day from which periods are expected.
+        last: the last day, once the catalogue ends the duty.
+        due_days: days after the period's end; the figure is due at the end of that day.
+        may_not_apply: organisations that may report status M.
+        assumed: which of these the source does not say.
+    """
+
+    about: About | tuple[Id, ...]
+    by: Reporter | Id = Reporter.SELF
+    frequency: Frequency
+    period: str | None = None
+    first: date
+    last: date | None = None
+    due_days: int = Field(ge=0, le=400)
+    may_not_apply: tuple[Id, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+
+class Indicator(_Value):
+    """What is measured.
+
+    Attributes:
+        measure: the quantity behind the unit (`industry-scale`, `value-added`, `count`, …): values of different
+            measures are never added, even in the same unit.
+        clusters: the clusters it is reported for; empty for one without clusters.
+        decimals: most decimal places a value may have.
+        minimum, maximum: bounds of a value, inclusive.
+        january_february: whether those two months are reported together as one.
+    """
+
+    id: Id
+    name: str
+    name_en: str
+    unit: str
+    measure: Id
+    kind: Kind
+    covers: Covers = Covers.PERIOD
+    direction: Direction = Direction.UP
+    decimals: int = Field(default=4, ge=0, le=10)
+    minimum: Exact | None = None
+    maximum: Exact | None = None
+    clusters: tuple[Id, ...] = ()
+    pillar: Id | None = None
+    plan: Id | None = None
+    over_organisations: Adding = Adding.NONE
+    over_clusters: Adding = Adding.NONE
+    january_february: Literal["together", "separate"] = "separate"
+    reporting: Reporting
+    note: str | None = None
+    synthetic: bool = False
+    source: str
+
+
+class Comparator(StrEnum):
+    """How a value is held against the target value; ABOUT (左右) means at least 90 % of it."""
+
+    AT_LEAST = ">="
+    MORE_THAN = ">"
+    AT_MOST = "<="
+    LESS_THAN = "<"
+    ABOUT = "about"
+
+
+class Cadence(StrEnum):
+    """A target that starts again every period of this form."""
+
+    YEAR = "year"
+    QUARTER = "quarter"
+    MONTH = "month"
+    WEEK = "week"
+
+
+class Baseline(_Value):
+    """Where the way to a target begins: the value at the end of the period."""
+
+    period: str
+    value: Exact
+
+
+class Milestone(_Value):
+    """A point of a plan curve: the share of the way due by the end of a period (0.45 is 45 %)."""
+
+    period: str
+    share: Exact
+
+
+class Method(StrEnum):
+    """How a target is judged."""
+
+    PLAN_CURVE = "plan-curve"
+    REQUIRED_GROWTH = "required-growth"
+    PROJECTION = "projection"
+
+
+class Responsible(_Value):
+    """Who answers: one lead where the source names one, else several as equals."""
+
+    lead: Id | None = None
+    equal: tuple[Id, ...] = ()
+
+    @property
+    def departments(self) -> tuple[str, ...]:
+        """All who answer, the lead first."""
+        return ((self.lead,) if self.lead else ()) + tuple(d for d in self.equal if d != self.lead)
+
+
+class Target(_Value):
+    """A value promised of an indicator, by the end of a period (`by`) or anew every period (`per`).
+
+    Attributes:
+        org, cluster, tier: the roll-up that is judged; `_T` is the total.
+        total_of: targets whose values this one's value is the sum of; checked, so that what must not be added
+            never is.
+        curve: milestones of the path; empty means a straight line from the baseline.
+        assumed: which of these the source does not say.
+        remark: what a reader of the verdict must know, Chinese.
+    """
+
+    id: Id
+    plan: Id
+    task: Id | None = None
+    pillar: Id | None = None
+    indicator: Id
+    name: str
+    org: str = TOTAL
+    cluster: str = TOTAL
+    tier: str = TOTAL
+    value: Exact
+    comparator: Comparator = Comparator.AT_LEAST
+    unit: str
+    by: str | None = None
+    per: Cadence | None = None
+    baseline: Baseline | None = None
+    curve: tuple[Milestone, ...] = ()
+    method: Method = Method.PLAN_CURVE
+    responsible: Responsible
+    total_of: tuple[Id, ...] = ()
+    weight: Exact = Decimal(1)
+    assumed: tuple[str, ...] = ()
+    remark: str | None = None
+    synthetic: bool = False
+    source: str
+
+    @model_validator(mode="after")
+    def _due_once_or_every_period(self) -> Self:
+        if (self.by is None) == (self.per is None):
+            raise ValueError("give exactly one of `by` (a period) and `per` (year, quarter, month, week)")
+        return self
+
+
+class PeerValue(_Value):
+    """A value of a peer at a period."""
+
+    period: str
+    value: Exact
+
+
+class Peer(_Value):
+    """A reference value of another city's zone: shown beside Xuzhou's, never rolled into it."""
+
+    id: Id
+    zone: str
+    indicator: str
+    unit: str
+    start: PeerValue | None = None
+    end: PeerValue
+    qualifier: str | None = None
+    claimed_mean_annual_growth: Exact | None = None
+    claimed_share_of_city: Exact | None = None
+    note: str | None = None
+    source: str
+
+
+class Catalogue(_Value):
+    """One version of everything above. Ids are unique within each list."""
+
+    sources: tuple[Source, ...] = ()
+    organisations: tuple[Organisation, ...] = ()
+    tiers: tuple[Tier, ...] = ()
+    clusters: tuple[Cluster, ...] = ()
+    pillars: tuple[Pillar, ...] = ()
+    plans: tuple[Plan, ...] = ()
+    indicators: tuple[Indicator, ...] = ()
+    targets: tuple[Target, ...] = ()
+    peers: tuple[Peer, ...] = ()
+
+    @cached_property
+    def organisation(self) -> dict[str, Organisation]:
+        """Organisations by id."""
+        return _by_id(self.organisations)
+
+    @cached_property
+    def cluster(self) -> dict[str, Cluster]:
+        """Clusters by id."""
+        return _by_id(self.clusters)
+
+    @cached_property
+    def plan(self) -> dict[str, Plan]:
+        """Plans by id."""
+        return _by_id(self.plans)
+
+    @cached_property
+    def indicator(self) -> dict[str, Indicator]:
+        """Indicators by id."""
+        return _by_id(self.indicators)
+
+    @cached_property
+    def target(self) -> dict[str, Target]:
+        """Targets by id."""
+        return _by_id(self.targets)
+
+    @cached_property
+    def city(self) -> Organisation:
+        """The one organisation of kind city."""
+        return next(o for o in self.organisations if o.kind is OrganisationKind.CITY)
+
+    @cached_property
+    def counties_and_zones(self) -> tuple[Organisation, ...]:
+        """The organisations that report on themselves."""
+        kinds = {OrganisationKind.COUNTY, OrganisationKind.ZONE}
+        return tuple(o for o in self.organisations if o.kind in kinds)
+
+    @cached_property
+    def document(self) -> bytes:
+        """Its canonical JSON (keys sorted), the same bytes for the same content."""
+        return orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the document: tells whether an applied catalogue is a new version."""
+        return hashlib.sha256(self.document).hexdigest()
+
+
+def _by_id(items: Iterable[_Identified]) -> dict[str, _Identified]:
+    return {item.id: item for item in items}

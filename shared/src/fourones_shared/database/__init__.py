@@ -1,0 +1,1 @@
+"""PostgreSQL: engines, the columns every service's tables share, and migrations."""

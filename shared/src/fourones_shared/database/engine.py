@@ -1,0 +1,62 @@
+"""Engines for the two ways the services use PostgreSQL: synchronously in workers, asynchronously in APIs."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from fourones_shared.errors import Stop
+
+# A statement of an API request that runs longer than this would outlive its client's patience.
+API_STATEMENT_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 5
+
+
+def worker_engine(url: str, *, name: str, pool_size: int = 4) -> Engine:
+    """An engine for worker threads."""
+    return create_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=2,
+        pool_pre_ping=True,
+        connect_args={"application_name": name, "connect_timeout": CONNECT_TIMEOUT_S},
+    )
+
+
+def api_engine(url: str, *, name: str, pool_size: int = 16) -> AsyncEngine:
+    """An engine for an API: enough connections that commits share a flush (group commit)."""
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=5,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": name,
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "options": f"-c statement_timeout={API_STATEMENT_TIMEOUT_MS}",
+        },
+    )
+
+
+def assert_durable(connection: Connection) -> None:
+    """Refuse to work on a database that may forget what it has committed.
+
+    Raises:
+        Stop: when fsync, synchronous_commit or full_page_writes is off.
+    """
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        value = connection.execute(text(f"SHOW {setting}")).scalar_one()
+        if value == "off":
+            raise Stop(f"PostgreSQL runs with {setting} = off: a crash would lose acknowledged figures. Set it on.")
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether the same work may succeed later: connection lost, server starting, deadlock, serialisation."""
+    if isinstance(error, OperationalError):
+        return True
+    if isinstance(error, DBAPIError):
+        code = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or code[:2] in {"08", "40", "53", "57", "55"}
+    return False

@@ -1,0 +1,121 @@
+"""The HTTP application every service starts from: keys, health, metrics, problems, trace context."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from opentelemetry import trace
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    generate_latest,
+)
+
+from fourones_shared.access.keys import Principal
+from fourones_shared.domain.clock import Clock
+from fourones_shared.http.problems import Problem, ProblemDetails, install_problem_handlers
+from fourones_shared.reference import ReferenceCopy
+from fourones_shared.tracing import continued
+
+REQUESTS = Counter("fourones_http_requests_total", "Requests answered.", ["method", "route", "status"])
+DURATION = Histogram(
+    "fourones_http_request_duration_seconds",
+    "From the request to its answer.",
+    ["method", "route"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+
+_BEARER = HTTPBearer(auto_error=False, description="`Authorization: Bearer <key>`")
+ERRORS: dict[int | str, dict[str, object]] = {
+    status: {"model": ProblemDetails, "content": {"application/problem+json": {}}, "description": phrase}
+    for status, phrase in (
+        (401, "no key, or one that is not valid"),
+        (403, "outside the key's scope"),
+        (422, "wrong, with every fault"),
+        (503, "the database is away; try again"),
+    )
+}
+
+
+def service_app(
+    *,
+    title: str,
+    description: str,
+    reference: ReferenceCopy,
+    clock: Clock,
+    registry: CollectorRegistry = REGISTRY,
+) -> FastAPI:
+    """An application with `/healthz`, `/readyz` and `/metrics`; routes are added by the service.
+
+    Ready means that the database answers and a catalogue is known.
+    """
+    app = FastAPI(title=title, description=description, version="1", docs_url="/docs", redoc_url=None)
+    app.state.reference = reference
+    app.state.clock = clock
+    install_problem_handlers(app)
+    add_health(app, lambda: reference.database_answers and reference.catalogue is not None, registry)
+    app.middleware("http")(_measured)
+    return app
+
+
+def add_health(app: FastAPI, is_ready: Callable[[], bool], registry: CollectorRegistry = REGISTRY) -> None:
+    """`/healthz` (the process lives), `/readyz` (it can do its work) and `/metrics`; none asks for a key."""
+
+    @app.get("/healthz", include_in_schema=False)
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.get("/readyz", include_in_schema=False)
+    async def readyz() -> Response:
+        ready = is_ready()
+        status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
+        return JSONResponse({"status": "ready" if ready else "not ready"}, status)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def principal(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+) -> Principal:
+    """Whose key the request bears.
+
+    Raises:
+        Problem: 401 without a valid key.
+    """
+    headers = {"WWW-Authenticate": "Bearer"}
+    if credentials is None:
+        raise Problem(HTTPStatus.UNAUTHORIZED, "缺少密钥:请在请求头加上 Authorization: Bearer <密钥>", headers=headers)
+    reference: ReferenceCopy = request.app.state.reference
+    known = reference.keys.recognise(credentials.credentials, request.app.state.clock.now())
+    if known is None:
+        raise Problem(HTTPStatus.UNAUTHORIZED, "密钥无效、已过期或已撤销:请向管理员申请新的密钥", headers=headers)
+    return known
+
+
+Caller = Annotated[Principal, Depends(principal)]
+
+
+async def _measured(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    started = time.perf_counter()
+    status = 500
+    with continued(request.headers.get("traceparent"), f"{request.method} {request.url.path}", trace.SpanKind.SERVER):
+        try:
+            response = await call_next(request)
+            status = response.status_code
+        finally:
+            # The route's template, not the path: ids in a label would make a series each.
+            route = getattr(request.scope.get("route"), "path", "unmatched")
+            REQUESTS.labels(request.method, route, status).inc()
+            DURATION.labels(request.method, route).observe(time.perf_counter() - started)
+    return response

@@ -1,0 +1,71 @@
+"""Topics on the broker: made from their description, checked when they are there already, and identified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import closing
+
+import structlog
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError, TopicAlreadyExistsError
+
+from fourones_shared.errors import Retry, Stop
+from fourones_shared.topics import Topic
+
+log = structlog.get_logger(__name__)
+
+
+def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str, replication_factor: int = 1) -> None:
+    """Create the topics that are missing; a topic with too few partitions or another configuration is told.
+
+    Raises:
+        Retry: when the broker cannot be reached.
+        Stop: when an existing topic has other partitions than described; adding some would move keys.
+    """
+    wanted = {topic.physical(prefix): topic for topic in topics}
+    try:
+        with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
+            present = set(admin.list_topics())
+            for name, topic in wanted.items():
+                if name in present:
+                    continue
+                spec = {
+                    "num_partitions": topic.partitions,
+                    "replication_factor": replication_factor,
+                    "configs": topic.settings(),
+                }
+                try:
+                    admin.create_topics({name: spec})
+                    log.info("topic created", topic=name, partitions=topic.partitions)
+                except TopicAlreadyExistsError:
+                    log.info("topic was created by somebody else", topic=name)
+            admin.wait_for_topics(list(wanted))
+            for described in admin.describe_topics(list(wanted)):
+                _check_partitions(wanted[described["name"]], described)
+    except KafkaError as error:
+        raise Retry(f"the broker at {bootstrap} did not do it: {error}") from error
+
+
+def topic_identities(admin: KafkaAdminClient, names: Iterable[str]) -> tuple[str, dict[str, str]]:
+    """The cluster's id and each topic's id, by which a recreated topic is noticed.
+
+    Raises:
+        Retry: when the broker does not know a topic (yet).
+    """
+    cluster = str(admin.describe_cluster()["cluster_id"])
+    ids: dict[str, str] = {}
+    for described in admin.describe_topics(list(names)):
+        if described.get("error_code"):
+            raise Retry(f"topic {described.get('name')} is not there yet (error {described['error_code']})")
+        ids[described["name"]] = str(described["topic_id"])
+    return cluster, ids
+
+
+def _check_partitions(topic: Topic, described: dict[str, object]) -> None:
+    partitions = described["partitions"]
+    count = len(partitions) if isinstance(partitions, list) else 0
+    if count != topic.partitions:
+        raise Stop(
+            f"topic {described['name']} has {count} partitions, its description says {topic.partitions}: "
+            "mend the description, or move the topic; adding partitions in place would reorder keys"
+        )

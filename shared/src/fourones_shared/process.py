@@ -1,0 +1,70 @@
+"""How a process of a service lives: threads that must not die quietly, one HTTP server, an orderly end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+log = structlog.get_logger(__name__)
+
+GRACE_S = 10
+
+
+def serve(
+    app: FastAPI,
+    *,
+    host: str,
+    port: int,
+    threads: Mapping[str, Callable[[threading.Event], None]],
+) -> int:
+    """Serve HTTP in the foreground and run each of `threads` beside it until SIGTERM or SIGINT.
+
+    A thread that ends by an exception ends the process with exit code 1: the supervisor starts it anew, which is
+    safer than half a process.
+
+    Returns:
+        The process's exit code.
+    """
+    stop = threading.Event()
+    failed = threading.Event()
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=75,
+            h11_max_incomplete_event_size=64 * 1024,
+        )
+    )
+
+    def guarded(name: str, work: Callable[[threading.Event], None]) -> None:
+        try:
+            work(stop)
+        except BaseException:
+            log.exception("thread ended by an error, ending the process", thread=name)
+            failed.set()
+        finally:
+            if not stop.is_set():
+                stop.set()
+                server.should_exit = True
+
+    running = [threading.Thread(target=guarded, args=item, name=item[0], daemon=True) for item in threads.items()]
+    for thread in running:
+        thread.start()
+    try:
+        server.run()
+    finally:
+        stop.set()
+        for thread in running:
+            thread.join(GRACE_S)
+            if thread.is_alive():
+                log.error("thread did not end in time", thread=thread.name)
+                failed.set()
+    return 1 if failed.is_set() or not server.started else 0

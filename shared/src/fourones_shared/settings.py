@@ -1,0 +1,35 @@
+"""Settings from the environment, one frozen object per process; nothing is read at import."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ServiceSettings(BaseSettings):
+    """What every process of every service needs. Variables are named `FOURONES_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="FOURONES_", frozen=True, extra="ignore")
+
+    database_url: str = Field(description="postgresql+psycopg://user:password@host:port/database")
+    kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="host:port[,host:port…]")
+    topic_prefix: str = Field(default="", description="put before every topic and group name, for tests")
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: int = Field(default=0, ge=0, le=65535, description="HTTP port; 0 takes the role's default")
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    def described(self) -> dict[str, object]:
+        """The settings without secrets, for the log line at start."""
+        shown = self.model_dump()
+        shown["database_url"] = _without_password(self.database_url)
+        return shown
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    user = credentials.partition(":")[0]
+    return f"{scheme}://{user}{':…' if ':' in credentials else ''}{at}{place}"
