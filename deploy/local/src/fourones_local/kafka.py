@@ -13,11 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kafka import KafkaAdminClient  # type: ignore[import-untyped]
-from kafka.errors import KafkaError  # type: ignore[import-untyped]
+from kafka import KafkaAdminClient
+from kafka.errors import KafkaError
 
 from fourones_local.errors import CommandFailed, RequirementMissing
-from fourones_local.ports import LOOPBACK
+from fourones_local.ports import LOOPBACK, is_free
 from fourones_local.server import wait_until
 
 # A submission of 5,000 figures is one event; 8 MiB hold it with room, and the topics' own limits are below.
@@ -66,6 +66,9 @@ log.segment.bytes=268435456
 log.index.size.max.bytes=1048576
 # The default takes 128 MiB of the heap for the cleaner alone.
 log.cleaner.dedupe.buffer.size=16777216
+# After SIGKILL the node is let back in only when its former session has ended: 4 s instead of 9.
+broker.session.timeout.ms=4000
+broker.heartbeat.interval.ms=1000
 # The delay waits for more members of a new group; here they come together anyway.
 group.initial.rebalance.delay.ms=0
 """
@@ -203,6 +206,9 @@ class KafkaNode:
             raise CommandFailed("kafka.tools.StorageTool format", done.returncode, done.stdout + done.stderr)
 
     def _answers(self) -> bool:
+        # Asked first: the client leaks a socket for every connection that is refused.
+        if is_free(self.port):
+            return False
         try:
             client = KafkaAdminClient(
                 bootstrap_servers=self.bootstrap, bootstrap_timeout_ms=2_000, request_timeout_ms=2_000

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -186,12 +187,22 @@ class PostgresServer:
         shutil.rmtree(self.data_dir, ignore_errors=True)
         self.data_dir.mkdir(parents=True, mode=0o700)
         accounts.give_to(self.data_dir, self.user)
+        # A file of the user's own: as another user, initdb may not open the pipe that its input is.
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", prefix="fourones-") as password:
+            password.write(self._passwords_for((SUPERUSER,))[SUPERUSER] + "\n")
+            password.flush()
+            accounts.give_to(Path(password.name), self.user)
+            self._initdb(Path(password.name))
+        with (self.data_dir / "postgresql.conf").open("a", encoding="utf-8") as stream:
+            stream.write("\ninclude 'fourones.conf'\n")
+
+    def _initdb(self, password_file: Path) -> None:
         command = [
             str(self.programs / "initdb"),
             f"--pgdata={self.data_dir}",
             f"--username={SUPERUSER}",
             "--auth=scram-sha-256",
-            "--pwfile=/dev/stdin",
+            f"--pwfile={password_file}",
             "--encoding=UTF8",
             # PostgreSQL's own C.UTF-8: sorts the same on every machine and after every update of the C library.
             "--locale-provider=builtin",
@@ -199,7 +210,7 @@ class PostgresServer:
         ]
         done = subprocess.run(  # noqa: S603
             command,
-            input=self._passwords_for((SUPERUSER,))[SUPERUSER] + "\n",
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             check=False,
@@ -211,8 +222,6 @@ class PostgresServer:
         )
         if done.returncode:
             raise CommandFailed("initdb", done.returncode, done.stdout + done.stderr)
-        with (self.data_dir / "postgresql.conf").open("a", encoding="utf-8") as stream:
-            stream.write("\ninclude 'fourones.conf'\n")
 
     def _refuse_second_server(self) -> None:
         running = self.postmaster()

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -116,11 +115,3 @@ def server_environment() -> dict[str, str]:
     """The present environment without what would configure a service or a database client by accident."""
     prefixes = ("FOURONES_", "PG", "KAFKA_", "SUPERVISOR_")
     return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
-
-
-def wait_gone(processes: Sequence[psutil.Process], timeout: float) -> list[psutil.Process]:
-    """Waits for processes to end; returns those that have not after `timeout` seconds."""
-    deadline = time.monotonic() + timeout
-    while (alive := [process for process in processes if process.is_running()]) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return alive

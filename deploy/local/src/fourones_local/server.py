@@ -45,9 +45,7 @@ class Server(Protocol):
         """
 
 
-def wait_until(
-    ready: Callable[[], bool], *, timeout: float, alive: Callable[[], bool], interval: float = 0.1
-) -> None:
+def wait_until(ready: Callable[[], bool], *, timeout: float, alive: Callable[[], bool], interval: float = 0.1) -> None:
     """Calls `ready` until it is true.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from fourones_shared.catalogue.model import TOTAL, About, Catalogue, Indicator, Organisation, Reporter
+from fourones_shared.catalogue.model import TOTAL, About, Catalogue, Covers, Indicator, Organisation, Reporter
 from fourones_shared.domain.periods import Frequency, Period, end_of_day, periods_between
 
 
@@ -23,7 +23,11 @@ class Duty:
 
 
 def expected_periods(indicator: Indicator, until: date) -> Iterator[Period]:
-    """The periods for which the indicator is reported and which have opened on or before `until`."""
+    """The periods for which the indicator is reported and which have opened on or before `until`.
+
+    Where January and February are reported together, a year-to-date indicator expects nothing for January and
+    both months' value under February; one that covers its period expects the range `YYYY-01-01/P2M` instead.
+    """
     reporting = indicator.reporting
     if reporting.frequency is Frequency.RANGE:
         period = Period.parse(reporting.period or "")
@@ -32,10 +36,13 @@ def expected_periods(indicator: Indicator, until: date) -> Iterator[Period]:
         return
     last = until if reporting.last is None else min(until, reporting.last)
     for period in periods_between(reporting.frequency, reporting.first, last):
-        if indicator.january_february == "together" and period.frequency is Frequency.MONTH and period.start.month == 1:
-            # January is reported with February, under February's key for a year-to-date value.
-            continue
-        yield period
+        if not _joins_january_and_february(indicator) or period.start.month > 2:
+            yield period
+        elif indicator.covers is Covers.YEAR_TO_DATE:
+            if period.start.month == 2:
+                yield period
+        elif period.start.month == 1:
+            yield _january_and_february(period.start.year)
 
 
 def is_expected(indicator: Indicator, period: Period) -> bool:
@@ -43,15 +50,21 @@ def is_expected(indicator: Indicator, period: Period) -> bool:
     reporting = indicator.reporting
     if reporting.frequency is Frequency.RANGE:
         return period.key == Period.parse(reporting.period or "").key
-    if period.frequency is not reporting.frequency or period.start < reporting.first:
+    if period.start < reporting.first or (reporting.last is not None and period.start > reporting.last):
         return False
-    if reporting.last is not None and period.start > reporting.last:
-        return False
-    return not (
-        indicator.january_february == "together"
-        and period.frequency is Frequency.MONTH
-        and period.start.month == 1
-    )
+    if _joins_january_and_february(indicator) and period.start.month <= 2:
+        if indicator.covers is Covers.YEAR_TO_DATE:
+            return period.frequency is Frequency.MONTH and period.start.month == 2
+        return period == _january_and_february(period.start.year)
+    return period.frequency is reporting.frequency
+
+
+def _joins_january_and_february(indicator: Indicator) -> bool:
+    return indicator.january_february == "together" and indicator.reporting.frequency is Frequency.MONTH
+
+
+def _january_and_february(year: int) -> Period:
+    return Period.parse(f"{year:04d}-01-01/P2M")
 
 
 def due_at(indicator: Indicator, period: Period) -> datetime:

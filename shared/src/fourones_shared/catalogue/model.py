@@ -6,21 +6,78 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
-from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
 
-from fourones_shared.domain.numbers import format_decimal
+from fourones_shared.catalogue.words import (
+    About,
+    Adding,
+    BandVerdict,
+    Cadence,
+    Comparator,
+    Covers,
+    DerivedKind,
+    Direction,
+    Kind,
+    Method,
+    OrganisationKind,
+    Reporter,
+    Zones,
+)
+from fourones_shared.domain.numbers import MAX_DECIMALS, MAX_INTEGER_DIGITS, format_decimal
 from fourones_shared.domain.periods import Frequency, Period
+
+__all__ = [
+    "DEFAULT_BANDS",
+    "TOTAL",
+    "About",
+    "Adding",
+    "Band",
+    "BandVerdict",
+    "Baseline",
+    "Cadence",
+    "Catalogue",
+    "Cluster",
+    "Comparator",
+    "Covers",
+    "Derived",
+    "DerivedKind",
+    "Direction",
+    "Exact",
+    "Id",
+    "Indicator",
+    "Kind",
+    "Method",
+    "Milestone",
+    "Organisation",
+    "OrganisationKind",
+    "Peer",
+    "PeerValue",
+    "Pillar",
+    "Plan",
+    "Reporter",
+    "Reporting",
+    "Responsible",
+    "Source",
+    "Target",
+    "Task",
+    "Tier",
+    "Zones",
+]
 
 TOTAL = "_T"
 """The code of a dimension that is not fixed: the total over it (SDMX)."""
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
-Exact = Annotated[Decimal, PlainSerializer(format_decimal, return_type=str)]
+# The bounds of `domain.numbers`; they also keep an exponent such as 1e999999 from being spelt out.
+Exact = Annotated[
+    Decimal,
+    Field(max_digits=MAX_INTEGER_DIGITS + MAX_DECIMALS, decimal_places=MAX_DECIMALS, allow_inf_nan=False),
+    PlainSerializer(format_decimal, return_type=str),
+]
 
 
 class _HasId(Protocol):
@@ -52,20 +109,12 @@ class Source(_Value):
     note: str | None = None
 
 
-class OrganisationKind(StrEnum):
-    """What an organisation is in the city's administration."""
-
-    CITY = "city"
-    COUNTY = "county"
-    ZONE = "zone"
-    DEPARTMENT = "department"
-
-
 class Organisation(_Value):
     """A body that reports or that figures are about; `id` is its GB/T 2260 code where there is one."""
 
     id: Id
     name: str
+    name_en: str | None = None
     kind: OrganisationKind
     within: tuple[Id, ...] = ()
     valid_from: date | None = None
@@ -84,6 +133,7 @@ class Tier(_Value):
 
     id: Id
     name: str
+    name_en: str | None = None
     source: str
 
 
@@ -92,6 +142,7 @@ class Cluster(_Value):
 
     id: Id
     name: str
+    name_en: str | None = None
     tier: Id
     lead: Id
     source: str
@@ -102,6 +153,7 @@ class Pillar(_Value):
 
     id: Id
     name: str
+    name_en: str | None = None
     duties: tuple[str, ...] = ()
     source: str
 
@@ -111,14 +163,7 @@ class Task(_Value):
 
     id: Id
     name: str
-
-
-class BandVerdict(StrEnum):
-    """The verdicts that a light band can give; each has one light."""
-
-    ON_TRACK = "on_track"
-    LAGGING = "lagging"
-    OFF_TRACK = "off_track"
+    name_en: str | None = None
 
 
 class Band(_Value):
@@ -140,63 +185,53 @@ DEFAULT_BANDS = (
 
 
 class Plan(_Value):
-    """A document's programme: tasks and targets between two days."""
+    """A document's programme: tasks and targets between two days.
+
+    Attributes:
+        assumed: which of these the source does not say.
+        bands: which share behind the plan curve gives which light.
+        coordinated_by: the body that coordinates it, Chinese.
+        county_duties: what it asks of counties and zones, Chinese.
+    """
 
     id: Id
     name: str
+    name_en: str | None = None
     start: date
     end: date
     assumed: tuple[str, ...] = ()
     tasks: tuple[Task, ...] = ()
     bands: tuple[Band, ...] = DEFAULT_BANDS
     coordinated_by: str | None = None
+    county_duties: tuple[str, ...] = ()
     synthetic: bool = False
     source: str
 
 
-class Kind(StrEnum):
-    """Whether a value is a level, a quantity of a stretch of time, or a relation of two."""
+class Derived(_Value):
+    """An indicator that can be computed; a reported value stands where it cannot.
 
-    STOCK = "stock"
-    FLOW = "flow"
-    RATIO = "ratio"
+    Attributes:
+        threshold, targets: for `clusters-at-or-above`: how many of these targets, each by its own measure,
+            have a value of at least the threshold.
+        numerator, denominator: for `ratio`: the two indicators.
+    """
 
+    kind: DerivedKind
+    threshold: Exact | None = None
+    targets: tuple[Id, ...] = ()
+    numerator: Id | None = None
+    denominator: Id | None = None
 
-class Covers(StrEnum):
-    """What one value of a flow covers: its own period, or everything since 1 January."""
-
-    PERIOD = "period"
-    YEAR_TO_DATE = "year-to-date"
-
-
-class Direction(StrEnum):
-    """Which way is better."""
-
-    UP = "up"
-    DOWN = "down"
-    NEITHER = "neither"
-
-
-class Adding(StrEnum):
-    """How values of several members make one."""
-
-    SUM = "sum"
-    MEAN = "mean"
-    NONE = "none"
-
-
-class About(StrEnum):
-    """Whom an indicator is about when it is about many."""
-
-    COUNTIES_AND_ZONES = "counties-and-zones"
-    CITY = "city"
-
-
-class Reporter(StrEnum):
-    """Who reports when it is not one fixed department."""
-
-    SELF = "self"
-    CLUSTER_LEAD = "cluster-lead"
+    @model_validator(mode="after")
+    def _has_what_it_needs(self) -> Self:
+        counts = self.threshold is not None and bool(self.targets)
+        divides = self.numerator is not None and self.denominator is not None
+        if self.kind is DerivedKind.CLUSTERS_AT_OR_ABOVE and (not counts or self.numerator or self.denominator):
+            raise ValueError("clusters-at-or-above needs `threshold` and `targets`, and nothing else")
+        if self.kind is DerivedKind.RATIO and (not divides or self.targets or self.threshold is not None):
+            raise ValueError("ratio needs `numerator` and `denominator`, and nothing else")
+        return self
 
 
 class Reporting(_Value):
@@ -234,7 +269,10 @@ class Indicator(_Value):
         clusters: the clusters it is reported for; empty for one without clusters.
         decimals: most decimal places a value may have.
         minimum, maximum: bounds of a value, inclusive.
+        weighted_by: the indicator whose values weigh a weighted mean.
+        zones: whether a zone's figure counts beside its districts' or is contained in them.
         january_february: whether those two months are reported together as one.
+        derived: how it can be computed from others.
     """
 
     id: Id
@@ -253,30 +291,14 @@ class Indicator(_Value):
     plan: Id | None = None
     over_organisations: Adding = Adding.NONE
     over_clusters: Adding = Adding.NONE
+    weighted_by: Id | None = None
+    zones: Zones = Zones.BESIDE
+    derived: Derived | None = None
     january_february: Literal["together", "separate"] = "separate"
     reporting: Reporting
     note: str | None = None
     synthetic: bool = False
     source: str
-
-
-class Comparator(StrEnum):
-    """How a value is held against the target value; ABOUT (左右) means at least 90 % of it."""
-
-    AT_LEAST = ">="
-    MORE_THAN = ">"
-    AT_MOST = "<="
-    LESS_THAN = "<"
-    ABOUT = "about"
-
-
-class Cadence(StrEnum):
-    """A target that starts again every period of this form."""
-
-    YEAR = "year"
-    QUARTER = "quarter"
-    MONTH = "month"
-    WEEK = "week"
 
 
 class Baseline(_Value):
@@ -291,14 +313,6 @@ class Milestone(_Value):
 
     period: str
     share: Exact
-
-
-class Method(StrEnum):
-    """How a target is judged."""
-
-    PLAN_CURVE = "plan-curve"
-    REQUIRED_GROWTH = "required-growth"
-    PROJECTION = "projection"
 
 
 class Responsible(_Value):
@@ -331,6 +345,7 @@ class Target(_Value):
     pillar: Id | None = None
     indicator: Id
     name: str
+    name_en: str | None = None
     org: str = TOTAL
     cluster: str = TOTAL
     tier: str = TOTAL
@@ -365,7 +380,13 @@ class PeerValue(_Value):
 
 
 class Peer(_Value):
-    """A reference value of another city's zone: shown beside Xuzhou's, never rolled into it."""
+    """A reference value of another city's zone: shown beside Xuzhou's, never rolled into it.
+
+    Attributes:
+        claimed_mean_annual_growth: a fraction, as its source prints it; comparable only with its formula.
+        claimed_growth_formula: the formula that yields it from the two values; absent where neither does.
+        claimed_share_of_city: a fraction.
+    """
 
     id: Id
     zone: str
@@ -375,6 +396,7 @@ class Peer(_Value):
     end: PeerValue
     qualifier: str | None = None
     claimed_mean_annual_growth: Exact | None = None
+    claimed_growth_formula: Literal["compound", "arithmetic-mean"] | None = None
     claimed_share_of_city: Exact | None = None
     note: str | None = None
     source: str

@@ -1,8 +1,9 @@
 """Reporting periods in SDMX's notation, each with one canonical key.
 
-Forms: `2026`, `2026-S1`, `2026-Q1`, `2026-03`, `2026-W12` (ISO weeks), and ranges such as `2026-01-01/P2M` or
-`2021-01-01/P5Y`. Spellings that mean the same become one key: `2026-A1` is `2026`, `2026-M03` is `2026-03`,
-`2026-01-01/P1Y` is `2026`. A date means the end of that day in Asia/Shanghai.
+Forms: `2026`, `2026-S1`, `2026-Q1`, `2026-03`, `2026-W12` (ISO weeks), and ranges such as `2026-01-01/P2M`,
+`2021-01-01/P5Y` or `2026-03-16/P2W`. Spellings that mean the same become one key: `2026-A1` is `2026`, `2026-M03`
+and `2026-M3` are `2026-03`, `2026-01-01/P1Y` is `2026`, `2021-01-01T00:00:00/P60M` is `2021-01-01/P5Y`. A date
+means the end of that day in Asia/Shanghai.
 
 Source: SDMX 3.0 technical notes, section 6 (time and time format).
 """
@@ -10,7 +11,7 @@ Source: SDMX 3.0 technical notes, section 6 (time and time format).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -35,10 +36,10 @@ class Frequency(StrEnum):
 
 _MONTHS = {Frequency.YEAR: 12, Frequency.HALF: 6, Frequency.QUARTER: 3, Frequency.MONTH: 1}
 _PREFIX = {Frequency.HALF: "S", Frequency.QUARTER: "Q", Frequency.WEEK: "W"}
-_PATTERN = re.compile(
-    r"^(?P<year>\d{4})(?:-(?:A1|(?P<letter>[SQWM])(?P<number>\d{1,2})|(?P<month>\d{2})))?$", re.ASCII
-)
-_RANGE = re.compile(r"^(?P<start>\d{4}-\d{2}-\d{2})/P(?P<count>\d{1,3})(?P<unit>[YMW])$", re.ASCII)
+_PATTERN = re.compile(r"^(?P<year>\d{4})(?:-(?:A1|(?P<letter>[SQWM])(?P<number>\d{1,2})|(?P<month>\d{2})))?$", re.ASCII)
+_RANGE = re.compile(r"^(?P<start>\d{4}-\d{2}-\d{2})(?:T00:00:00)?/P(?P<count>\d{1,3})(?P<unit>[YMW])$", re.ASCII)
+# The years a figure can be about; a slip of the keyboard falls outside.
+_FIRST_YEAR, _LAST_YEAR = 1900, 2200
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -96,7 +97,10 @@ class Period:
             last = date(year - 1, 12, 28).isocalendar().week
             return _week(year - 1, min(week, last))
         if self.frequency is Frequency.RANGE:
-            return _parse(f"{self.start.replace(year=self.start.year - 1).isoformat()}/{self.key.split('/')[1]}")
+            if self._weeks:
+                first = _week(*self.start.isocalendar()[:2]).year_before()
+                return _weeks_from(first.start, self._weeks)
+            return _months_from(_add_months(self.start, -12), self._whole_months)
         return _months(self.start.year - 1, self.start.month, self.frequency)
 
     def contains(self, other: Period) -> bool:
@@ -109,11 +113,20 @@ class Period:
             iso = moved.isocalendar()
             return _week(iso.year, iso.week)
         if self.frequency is Frequency.RANGE:
-            months = (self.end.year - self.start.year) * 12 + self.end.month - self.start.month + 1
-            start = _add_months(self.start, by * months)
-            return _parse(f"{start.isoformat()}/{self.key.split('/')[1]}")
+            if self._weeks:
+                return _weeks_from(self.start + timedelta(weeks=by * self._weeks), self._weeks)
+            return _months_from(_add_months(self.start, by * self._whole_months), self._whole_months)
         start = _add_months(self.start, by * _MONTHS[self.frequency])
         return _months(start.year, start.month, self.frequency)
+
+    @property
+    def _weeks(self) -> int:
+        # Only a range of weeks says so; one of months may be as long as some weeks (February 2027 is four).
+        return ((self.end - self.start).days + 1) // 7 if self.key.endswith("W") else 0
+
+    @property
+    def _whole_months(self) -> int:
+        return (self.end.year - self.start.year) * 12 + self.end.month - self.start.month + 1
 
     def __str__(self) -> str:
         return self.key
@@ -158,27 +171,33 @@ def shanghai_date(moment: datetime) -> date:
 def _parse(text: str) -> Period:
     match = _PATTERN.match(text)
     if match is not None:
-        year = int(match["year"])
-        letter, number = match["letter"], int(match["number"] or match["month"] or 0)
-        if not 1900 <= year <= 2200:
-            raise InvalidPeriod(f"{text!r}: the year must lie between 1900 and 2200")
-        if letter is None and match["month"] is None:
-            return _months(year, 1, Frequency.YEAR)
-        if letter in {None, "M"}:
-            return _checked(text, number, 12, lambda: _months(year, number, Frequency.MONTH))
-        if letter == "Q":
-            return _checked(text, number, 4, lambda: _months(year, 3 * number - 2, Frequency.QUARTER))
-        if letter == "S":
-            return _checked(text, number, 2, lambda: _months(year, 6 * number - 5, Frequency.HALF))
-        weeks = date(year, 12, 28).isocalendar().week
-        return _checked(text, number, weeks, lambda: _week(year, number))
+        return _calendar_period(text, match)
     match = _RANGE.match(text)
     if match is not None:
         return _range(text, match["start"], int(match["count"]), match["unit"])
     raise InvalidPeriod(f"{text!r} is not a period; write one of {FORMS}")
 
 
-def _checked(text: str, number: int, most: int, make):  # type: ignore[no-untyped-def]
+def _calendar_period(text: str, match: re.Match[str]) -> Period:
+    year = int(match["year"])
+    if not _FIRST_YEAR <= year <= _LAST_YEAR:
+        raise InvalidPeriod(f"{text!r}: the year must lie between {_FIRST_YEAR} and {_LAST_YEAR}")
+    number = int(match["number"] or match["month"] or 0)
+    match match["letter"]:
+        case "Q":
+            most, make = 4, lambda: _months(year, 3 * number - 2, Frequency.QUARTER)
+        case "S":
+            most, make = 2, lambda: _months(year, 6 * number - 5, Frequency.HALF)
+        case "W":
+            most, make = date(year, 12, 28).isocalendar().week, lambda: _week(year, number)
+        case None if match["month"] is None:
+            return _months(year, 1, Frequency.YEAR)
+        case _:
+            most, make = 12, lambda: _months(year, number, Frequency.MONTH)
+    return _checked(text, number, most, make)
+
+
+def _checked(text: str, number: int, most: int, make: Callable[[], Period]) -> Period:
     if not 1 <= number <= most:
         raise InvalidPeriod(f"{text!r}: the part after the year must lie between 1 and {most}")
     return make()
@@ -207,18 +226,30 @@ def _range(text: str, start_text: str, count: int, unit: str) -> Period:
         start = date.fromisoformat(start_text)
     except ValueError:
         raise InvalidPeriod(f"{text!r}: {start_text} is not a day of the calendar") from None
-    if count == 0 or not 1900 <= start.year <= 2200:
-        raise InvalidPeriod(f"{text!r}: a range has at least one {unit} and starts between 1900 and 2200")
+    if count == 0 or not _FIRST_YEAR <= start.year <= _LAST_YEAR:
+        raise InvalidPeriod(
+            f"{text!r}: a range is at least P1{unit} long and starts between {_FIRST_YEAR} and {_LAST_YEAR}"
+        )
     if unit == "W":
         if start.isoweekday() != 1:
-            raise InvalidPeriod(f"{text!r}: a range of weeks starts on a Monday")
-        if count == 1:
-            iso = start.isocalendar()
-            return _week(iso.year, iso.week)
-        return Period(start, start + timedelta(days=7 * count - 1), Frequency.RANGE, text)
+            monday = start - timedelta(days=start.isoweekday() - 1)
+            raise InvalidPeriod(f"{text!r}: a range of weeks starts on a Monday, such as {monday.isoformat()}")
+        return _weeks_from(start, count)
     if start.day != 1:
-        raise InvalidPeriod(f"{text!r}: a range of months or years starts on the first day of a month")
-    months = count * 12 if unit == "Y" else count
+        first = start.replace(day=1).isoformat()
+        raise InvalidPeriod(f"{text!r}: a range of months or years starts on the first day of a month, such as {first}")
+    return _months_from(start, count * 12 if unit == "Y" else count)
+
+
+def _weeks_from(start: date, count: int) -> Period:
+    if count == 1:
+        iso = start.isocalendar()
+        return _week(iso.year, iso.week)
+    end = start + timedelta(days=7 * count - 1)
+    return Period(start, end, Frequency.RANGE, f"{start.isoformat()}/P{count}W")
+
+
+def _months_from(start: date, months: int) -> Period:
     for frequency, size in _MONTHS.items():
         if months == size and (start.month - 1) % size == 0:
             return _months(start.year, start.month, frequency)

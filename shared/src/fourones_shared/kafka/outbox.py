@@ -15,11 +15,7 @@ from typing import Protocol
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import (
-    KafkaError,
-    MessageSizeTooLargeError,
-    RecordTooLargeError,
-)
+from kafka.errors import KafkaError, MessageSizeTooLargeError
 from kafka.partitioner import murmur2
 from prometheus_client import Counter, Gauge
 from sqlalchemy import Connection, Engine, text
@@ -176,7 +172,7 @@ class Relay:
         for message, future in futures:
             try:
                 future.get(timeout=MAX_BLOCK_MS / 1000)
-            except (MessageSizeTooLargeError, RecordTooLargeError) as error:
+            except MessageSizeTooLargeError as error:
                 producer.abort_transaction()
                 return message, str(error)
         producer.commit_transaction()

@@ -1,1 +1,1 @@
-"""Pure rules: values in, values out; no Kafka, SQL, HTTP, clock or environment."""
+"""What may be reported: the rules of a submission. Values in, values out."""
