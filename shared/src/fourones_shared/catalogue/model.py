@@ -250,7 +250,7 @@ class Reporting(_Value):
     """
 
     about: About | tuple[Id, ...]
-    by: Reporter | Id = Reporter.SELF
+    by: Annotated[Reporter | Id, Field(union_mode="left_to_right")] = Reporter.SELF
     frequency: Frequency
     period: str | None = None
     first: date

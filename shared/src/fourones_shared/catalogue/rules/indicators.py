@@ -1,0 +1,218 @@
+"""An indicator can be reported, bounded and added as it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fourones_shared.catalogue.faults import Fault
+from fourones_shared.catalogue.model import (
+    TOTAL,
+    About,
+    Adding,
+    Catalogue,
+    Covers,
+    Derived,
+    DerivedKind,
+    Indicator,
+    Kind,
+    OrganisationKind,
+    Reporter,
+    Zones,
+)
+from fourones_shared.catalogue.rules.lookup import fault, period_fault, period_or_none, subject_ids
+from fourones_shared.domain.numbers import decimals_of, format_decimal
+from fourones_shared.domain.periods import Frequency
+
+# A percentage is no quantity, whatever its kind says; 百分点 is a difference of two.
+_SHARES = frozenset({"%", "‰", "百分点"})
+
+
+def reporting_makes_sense(catalogue: Catalogue) -> Iterator[Fault]:
+    """Every figure has one duty-holder, a form of period and a beginning."""
+    for i, indicator in enumerate(catalogue.indicators):
+        yield from _reporter(f"/indicators/{i}/reporting", catalogue, indicator)
+        yield from _periods(f"/indicators/{i}/reporting", indicator)
+        yield from _covers(f"/indicators/{i}", indicator)
+
+
+def bounds_make_sense(catalogue: Catalogue) -> Iterator[Fault]:
+    """The least is not more than the most, and both can be written with the decimals allowed."""
+    for i, indicator in enumerate(catalogue.indicators):
+        low, high = indicator.minimum, indicator.maximum
+        if low is not None and high is not None and low > high:
+            yield fault(
+                f"/indicators/{i}/minimum",
+                "minimum-over-maximum",
+                zh=(f"下限 {format_decimal(low)} 大于上限 {format_decimal(high)}", "改正上下限"),
+                en=(f"the minimum {format_decimal(low)} exceeds the maximum {format_decimal(high)}", "mend them"),
+            )
+        for field, bound in (("minimum", low), ("maximum", high)):
+            if bound is not None and decimals_of(bound) > indicator.decimals:
+                yield fault(
+                    f"/indicators/{i}/{field}",
+                    "too-many-decimals",
+                    zh=(f"{format_decimal(bound)} 的小数位多于 {indicator.decimals} 位", "改正界限或 decimals"),
+                    en=(f"{format_decimal(bound)} has more than {indicator.decimals} decimals", "mend either"),
+                )
+
+
+def adding_makes_sense(catalogue: Catalogue) -> Iterator[Fault]:
+    """Shares and relations are never summed; a weighted mean has weights; a zone is inside of something."""
+    for i, indicator in enumerate(catalogue.indicators):
+        for field in ("over_organisations", "over_clusters"):
+            if getattr(indicator, field) is Adding.SUM and _is_share(indicator):
+                yield fault(
+                    f"/indicators/{i}/{field}",
+                    "shares-are-not-added",
+                    zh=(f"{indicator.name} 是比率或百分数,不能相加", "改为 mean、weighted-mean 或 none"),
+                    en=(f"{indicator.id} is a ratio or a percentage: it has no sum", "use mean, weighted-mean or none"),
+                )
+        weighs = Adding.WEIGHTED_MEAN in {indicator.over_organisations, indicator.over_clusters}
+        if weighs != (indicator.weighted_by is not None):
+            yield fault(
+                f"/indicators/{i}/weighted_by" if not weighs else f"/indicators/{i}",
+                "weights-belong-to-a-weighted-mean",
+                zh=("weighted-mean 与 weighted_by 应同时出现", "补上权重指标,或去掉另一个"),
+                en=("weighted-mean and `weighted_by` belong together", "give both or neither"),
+            )
+        if indicator.over_clusters is not Adding.NONE and not indicator.clusters:
+            yield fault(
+                f"/indicators/{i}/over_clusters",
+                "no-clusters-to-add",
+                zh=("指标不分集群,无从汇总", "填写 clusters,或改为 none"),
+                en=("it is not reported by cluster: nothing to add", "give `clusters`, or use none"),
+            )
+        if indicator.zones is Zones.INSIDE:
+            homeless = [
+                z.name for z in catalogue.counties_and_zones if z.kind is OrganisationKind.ZONE and not z.within
+            ]
+            if homeless:
+                yield fault(
+                    f"/indicators/{i}/zones",
+                    "zone-lies-nowhere",
+                    zh=(f"{'、'.join(homeless)} 没有写明所在县(市、区)", "先补 within,或改为 beside"),
+                    en=(f"{', '.join(homeless)}: no county given", "give the zones' `within`, or use beside"),
+                )
+
+
+def derivation_makes_sense(catalogue: Catalogue) -> Iterator[Fault]:
+    """A count of clusters counts targets of different clusters in one unit; a ratio is one."""
+    for i, indicator in enumerate(catalogue.indicators):
+        if indicator.derived is not None:
+            yield from _derivation(f"/indicators/{i}/derived", catalogue, indicator, indicator.derived)
+
+
+def _reporter(at: str, catalogue: Catalogue, indicator: Indicator) -> Iterator[Fault]:
+    reporting = indicator.reporting
+    if reporting.by is Reporter.CLUSTER_LEAD and not indicator.clusters:
+        yield fault(
+            f"{at}/by",
+            "no-cluster-to-lead",
+            zh=("不分集群的指标没有牵头部门", "写明报送部门,或填写 clusters"),
+            en=("an indicator without clusters has no cluster lead", "name a department, or give `clusters`"),
+        )
+    elif reporting.by is Reporter.SELF and reporting.about is About.CITY:
+        yield fault(
+            f"{at}/by",
+            "city-does-not-report",
+            zh=("全市数由部门报送,市本身不报送", "写明报送部门"),
+            en=("the city does not report on itself", "name the department that does"),
+        )
+    elif not isinstance(reporting.by, Reporter):
+        reporter = catalogue.organisation.get(reporting.by)
+        if reporter is not None and reporter.kind is OrganisationKind.CITY:
+            yield fault(
+                f"{at}/by",
+                "city-does-not-report",
+                zh=("全市数由部门报送,市本身不报送", "写明报送部门"),
+                en=("the city does not report", "name the department that does"),
+            )
+    if not isinstance(reporting.about, About) and not reporting.about:
+        yield fault(
+            f"{at}/about",
+            "about-nobody",
+            zh=("没有写明是谁的数", "写 counties-and-zones、city 或单位代码"),
+            en=("it is about nobody", "write counties-and-zones, city, or organisations"),
+        )
+    subjects = set(subject_ids(catalogue, indicator))
+    for j, name in enumerate(reporting.may_not_apply):
+        if name in catalogue.organisation and name not in subjects:
+            yield fault(
+                f"{at}/may_not_apply/{j}",
+                "not-a-subject",
+                zh=(f"{name} 不在本指标的报送范围内", "删去"),
+                en=(f"the indicator is not about {name}", "remove it"),
+            )
+
+
+def _periods(at: str, indicator: Indicator) -> Iterator[Fault]:
+    reporting = indicator.reporting
+    if (reporting.frequency is Frequency.RANGE) != (reporting.period is not None):
+        yield fault(
+            f"{at}/period",
+            "range-and-period",
+            zh=("只有 frequency: R 写 period,而且必须写", "补上或删去 period"),
+            en=("`period` is for frequency R, which needs it", "add or remove it"),
+        )
+    elif reporting.period is not None and period_or_none(reporting.period) is None:
+        yield period_fault(f"{at}/period", reporting.period)
+    if reporting.last is not None and reporting.last < reporting.first:
+        yield fault(
+            f"{at}/last",
+            "ends-before-it-begins",
+            zh=("最后一期早于第一期", "改正 first 与 last"),
+            en=("the duty ends before it begins", "mend `first` and `last`"),
+        )
+    if indicator.january_february == "together" and reporting.frequency is not Frequency.MONTH:
+        yield fault(
+            at.removesuffix("/reporting") + "/january_february",
+            "only-months-are-joined",
+            zh=("只有月报指标可以合并一、二月", "改为 separate"),
+            en=("only a monthly indicator joins January and February", "use separate"),
+        )
+
+
+def _covers(at: str, indicator: Indicator) -> Iterator[Fault]:
+    if indicator.covers is not Covers.YEAR_TO_DATE:
+        return
+    frequency = indicator.reporting.frequency
+    if indicator.kind is not Kind.FLOW or frequency in {Frequency.WEEK, Frequency.RANGE}:
+        yield fault(
+            f"{at}/covers",
+            "no-year-to-date",
+            zh=("年初累计只用于按月、季、半年或年报送的流量指标", "改为 period"),
+            en=("year to date is for flows by month, quarter, half-year or year", "use period"),
+        )
+
+
+def _derivation(at: str, catalogue: Catalogue, indicator: Indicator, derived: Derived) -> Iterator[Fault]:
+    if derived.kind is DerivedKind.RATIO:
+        if indicator.kind is not Kind.RATIO:
+            yield fault(
+                f"{at}/kind",
+                "ratio-of-another-kind",
+                zh=("两个指标之比应为 kind: ratio", "改正 kind"),
+                en=("a ratio of two is of kind ratio", "mend the kind"),
+            )
+        return
+    counted = [catalogue.target[name] for name in derived.targets if name in catalogue.target]
+    clusters = [target.cluster for target in counted]
+    units = {target.unit for target in counted}
+    if len(set(clusters)) < len(clusters) or TOTAL in clusters:
+        yield fault(
+            f"{at}/targets",
+            "one-target-a-cluster",
+            zh=("每个集群应恰有一个目标参与计数", "每个集群只列它自己的目标"),
+            en=("each cluster counts by one target of its own", "list one target a cluster"),
+        )
+    if len(units) > 1:
+        yield fault(
+            f"{at}/targets",
+            "one-threshold-one-unit",
+            zh=(f"同一门槛不能用于不同单位:{'、'.join(sorted(units))}", "只列同一单位的目标"),
+            en=(f"one threshold for different units: {', '.join(sorted(units))}", "list targets of one unit"),
+        )
+
+
+def _is_share(indicator: Indicator) -> bool:
+    return indicator.kind is Kind.RATIO or indicator.unit in _SHARES

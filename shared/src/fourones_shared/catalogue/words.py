@@ -1,0 +1,110 @@
+"""The words of the catalogue: what a field of it may say. `model` hands them on."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class OrganisationKind(StrEnum):
+    """What an organisation is in the city's administration."""
+
+    CITY = "city"
+    COUNTY = "county"
+    ZONE = "zone"
+    DEPARTMENT = "department"
+
+
+class BandVerdict(StrEnum):
+    """The verdicts that a light band can give; each has one light."""
+
+    ON_TRACK = "on_track"
+    LAGGING = "lagging"
+    OFF_TRACK = "off_track"
+
+
+class Kind(StrEnum):
+    """Whether a value is a level, a quantity of a stretch of time, or a relation of two."""
+
+    STOCK = "stock"
+    FLOW = "flow"
+    RATIO = "ratio"
+
+
+class Covers(StrEnum):
+    """What one value of a flow covers: its own period, or everything since 1 January."""
+
+    PERIOD = "period"
+    YEAR_TO_DATE = "year-to-date"
+
+
+class Direction(StrEnum):
+    """Which way is better."""
+
+    UP = "up"
+    DOWN = "down"
+    NEITHER = "neither"
+
+
+class Adding(StrEnum):
+    """How values of several members make one; the weights of a weighted mean are the values of `weighted_by`."""
+
+    SUM = "sum"
+    MEAN = "mean"
+    WEIGHTED_MEAN = "weighted-mean"
+    MAXIMUM = "maximum"
+    NONE = "none"
+
+
+class Zones(StrEnum):
+    """How a zone's figure stands to that of the districts it lies in: both count, or it is part of theirs."""
+
+    BESIDE = "beside"
+    INSIDE = "inside"
+
+
+class DerivedKind(StrEnum):
+    """How an indicator follows from others."""
+
+    CLUSTERS_AT_OR_ABOVE = "clusters-at-or-above"
+    RATIO = "ratio"
+
+
+class About(StrEnum):
+    """Whom an indicator is about when it is about many."""
+
+    COUNTIES_AND_ZONES = "counties-and-zones"
+    CITY = "city"
+
+
+class Reporter(StrEnum):
+    """Who reports when it is not one fixed department."""
+
+    SELF = "self"
+    CLUSTER_LEAD = "cluster-lead"
+
+
+class Comparator(StrEnum):
+    """How a value is held against the target value; ABOUT (左右) means at least 90 % of it."""
+
+    AT_LEAST = ">="
+    MORE_THAN = ">"
+    AT_MOST = "<="
+    LESS_THAN = "<"
+    ABOUT = "about"
+
+
+class Cadence(StrEnum):
+    """A target that starts again every period of this form."""
+
+    YEAR = "year"
+    QUARTER = "quarter"
+    MONTH = "month"
+    WEEK = "week"
+
+
+class Method(StrEnum):
+    """How a target is judged."""
+
+    PLAN_CURVE = "plan-curve"
+    REQUIRED_GROWTH = "required-growth"
+    PROJECTION = "projection"
