@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import psutil
 
@@ -17,7 +18,10 @@ from fourones_local.server import Server
 _STOP_SECONDS = 60.0
 
 
-class ServerProcess:
+ServerT = TypeVar("ServerT", bound=Server)
+
+
+class ServerProcess(Generic[ServerT]):
     """A server that can be started, stopped cleanly and killed, as often as wanted.
 
     Args:
@@ -25,7 +29,7 @@ class ServerProcess:
         log_file: collects what it writes.
     """
 
-    def __init__(self, server: Server, log_file: Path) -> None:
+    def __init__(self, server: ServerT, log_file: Path) -> None:
         self.server = server
         self.log_file = log_file
         self._child: subprocess.Popen[bytes] | None = None

@@ -1,0 +1,86 @@
+# `make` or `make help` lists what there is. Everything runs in .venv, which is made on the first call.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+STAMP := .venv/.environment
+PROJECTS := shared/pyproject.toml $(wildcard services/*/pyproject.toml) cli/pyproject.toml deploy/local/pyproject.toml
+# Options for pytest, for example: make test PYTEST='-k outbox'
+PYTEST ?=
+UPGRADE ?=
+# No test may hang a run; the slowest fault test takes a good minute.
+PYTEST_LIMIT := --timeout=300
+UV_COMPILE := uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-package fourones-shared \
+	--no-header --universal --python-version 3.11
+
+.PHONY: help run start stop status demo clean test test-quick lint format typecheck contracts schemas lock env
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}'
+
+run: env ## Run everything on this machine in the foreground; Ctrl-C stops it
+	@exec $(BIN)/fourones-local run
+
+start: env ## The same in the background; returns when everything is ready
+	@$(BIN)/fourones-local start
+
+stop: env ## Stop what `make start` started; the data stay
+	@$(BIN)/fourones-local stop
+
+status: env ## Show what is running
+	@$(BIN)/fourones-local status
+
+demo: env ## Add synthetic plans with simulated figures; starts the system if it does not run
+	@$(BIN)/fourones-local demo
+
+clean: env ## Delete all data under .local (not Kafka's jars); refuses while the system runs
+	@$(BIN)/fourones-local clean
+
+# Cheapest first, so that a slip of the pen is told within seconds.
+test: env ## Check everything: lint, types, contracts, catalogue, every test
+	@$(MAKE) lint
+	@$(MAKE) typecheck
+	@$(MAKE) contracts
+	@echo "── catalogue"
+	@$(BIN)/fourones catalogue check catalogue
+	@echo "── tests (lint, types, contracts and catalogue are fine)"
+	@$(BIN)/python -m pytest $(PYTEST_LIMIT) $(PYTEST)
+
+test-quick: env ## Only the tests that need neither broker nor database
+	@$(BIN)/python -m pytest $(PYTEST_LIMIT) tests/unit tests/contract $(PYTEST)
+
+lint: env ## Check style; changes nothing
+	@echo "── lint"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: env ## Put style right
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+typecheck: env ## Check types
+	@echo "── types"
+	@$(BIN)/mypy
+
+contracts: env ## Check who may import whom, and that schemas match the code
+	@echo "── contracts"
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m fourones_shared.contracts.generate --check
+
+schemas: env ## Write the schemas of events and APIs anew
+	@$(BIN)/python -m fourones_shared.contracts.generate
+
+lock: $(BIN)/uv ## Write requirements/*.txt anew; UPGRADE=--upgrade takes newer versions
+	@$(BIN)/$(UV_COMPILE) $(UPGRADE) requirements/bootstrap.in -o requirements/bootstrap.txt
+	@$(BIN)/$(UV_COMPILE) $(UPGRADE) $(PROJECTS) requirements/dev.in -o requirements/dev.txt
+
+# Not the whole environment: what it holds now may be what the lock is about to change.
+$(BIN)/uv:
+	@$(MAKE) env
+
+env: $(STAMP)
+
+$(STAMP): deploy/local/bootstrap.sh requirements/bootstrap.txt requirements/dev.txt $(PROJECTS)
+	@bash deploy/local/bootstrap.sh .venv $(STAMP)

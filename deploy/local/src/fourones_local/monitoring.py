@@ -1,0 +1,122 @@
+"""Prometheus and Alertmanager, where the machine has them or root may install them."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from fourones_local.layout import Repository, State
+from fourones_local.ports import LOOPBACK
+from fourones_local.services import SERVICES, program_names
+from fourones_local.supervisor import Program
+
+_PACKAGES = ("prometheus", "prometheus-alertmanager")
+HOW_TO_INSTALL = f"apt-get install --no-install-recommends {' '.join(_PACKAGES)}"
+PROGRAMS = ("prometheus", "alertmanager")
+
+_PRIORITY = 900
+_POLICY = Path("/usr/sbin/policy-rc.d")
+# Names the two daemons and nothing else: should the installation be killed, a policy that is left behind
+# keeps no other service of the machine from starting.
+_POLICY_TEXT = """\
+#!/bin/sh
+# Keeps Debian from starting system-wide daemons that fourones-local runs itself; may be deleted.
+case "$1" in
+  prometheus | prometheus-alertmanager) exit 101 ;;
+  *) exit 104 ;;
+esac
+"""
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """The programs on this machine."""
+
+    prometheus: str
+    alertmanager: str
+
+
+def find_binaries() -> Binaries | None:
+    """The two programs, if both are installed."""
+    prometheus = shutil.which("prometheus")
+    # Debian's package has its own name for it.
+    alertmanager = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    return Binaries(prometheus, alertmanager) if prometheus and alertmanager else None
+
+
+def can_install() -> bool:
+    """Whether the programs can be installed without asking anybody."""
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
+def install() -> Binaries | None:
+    """Installs the programs from Debian without letting it start them; None when that failed."""
+    with _daemons_kept_from_starting():
+        if not _apt("install", "-y", "--no-install-recommends", *_PACKAGES):
+            # The lists of a fresh machine are empty or old.
+            _apt("update")
+            _apt("install", "-y", "--no-install-recommends", *_PACKAGES)
+    return find_binaries()
+
+
+def programs(binaries: Binaries, repository: Repository, state: State, ports: Mapping[str, int]) -> list[Program]:
+    """Renders the configuration and describes the two programs."""
+    state.monitoring.mkdir(exist_ok=True)
+    for name in ("prometheus.yml", "alertmanager.yml"):
+        text = (repository.monitoring_templates / name).read_text(encoding="utf-8")
+        rendered = Template(text).substitute(_names(repository, ports))
+        (state.monitoring / name).write_text(rendered, encoding="utf-8")
+    prometheus = [
+        binaries.prometheus,
+        f"--config.file={state.monitoring / 'prometheus.yml'}",
+        f"--storage.tsdb.path={state.monitoring / 'prometheus-data'}",
+        "--storage.tsdb.retention.time=15d",
+        f"--web.listen-address={LOOPBACK}:{ports['prometheus']}",
+        "--log.level=warn",
+    ]
+    alertmanager = [
+        binaries.alertmanager,
+        f"--config.file={state.monitoring / 'alertmanager.yml'}",
+        f"--storage.path={state.monitoring / 'alertmanager-data'}",
+        f"--web.listen-address={LOOPBACK}:{ports['alertmanager']}",
+        # Alone: no gossip with other Alertmanagers, no further port.
+        "--cluster.listen-address=",
+        "--log.level=warn",
+    ]
+    return [
+        Program("prometheus", prometheus, priority=_PRIORITY),
+        Program("alertmanager", alertmanager, priority=_PRIORITY),
+    ]
+
+
+def _names(repository: Repository, ports: Mapping[str, int]) -> dict[str, str]:
+    names = [*program_names(SERVICES), "alertmanager"]
+    targets = {name.replace("-", "_"): f"{LOOPBACK}:{ports[name]}" for name in names}
+    return {**targets, "rules": f"{repository.prometheus_rules}/*.yml"}
+
+
+def _apt(*arguments: str) -> bool:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "-q", *arguments]
+    done = subprocess.run(  # noqa: S603
+        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment
+    )
+    return done.returncode == 0
+
+
+@contextmanager
+def _daemons_kept_from_starting() -> Iterator[None]:
+    if _POLICY.exists():
+        # The machine has a policy of its own, and who wrote it knows why.
+        yield
+        return
+    _POLICY.write_text(_POLICY_TEXT, encoding="utf-8")
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        _POLICY.unlink(missing_ok=True)

@@ -1,0 +1,72 @@
+import os
+import warnings
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+with warnings.catch_warnings():
+    # kafka-python reads its schemas by functions that Python 3.11 and 3.12 call deprecated (3.13 does not any more).
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import kafka  # noqa: F401 - imported once here, so that no test meets the warning
+
+pytest_plugins = ["support.stack"]
+
+# Tests never time: a slow machine must not fail them.
+settings.register_profile("fourones", deadline=None, print_blob=True)
+settings.load_profile("fourones")
+
+# The folder says what a test needs, so that no marker can be forgotten.
+_MARKERS = ("integration", "e2e", "faults")
+_TESTS = Path(__file__).parent
+
+_skipped: list[str] = []
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--no-skips",
+        action="store_true",
+        default=os.environ.get("CI") == "true",
+        help="fail when a test was skipped: what was not checked is not known to work (the default where CI=true)",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for harmless in (
+        "ignore:(read|open)_text is deprecated:DeprecationWarning",
+        # kafka-python forgets the socket of a connection that was refused; it has no peer and no address yet.
+        r"ignore:unclosed <socket.socket fd=\d+, family=2, type=1, proto=6, laddr=\('0.0.0.0', \d+\)>:ResourceWarning",
+    ):
+        config.addinivalue_line("filterwarnings", harmless)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folders = item.path.relative_to(_TESTS).parts if item.path.is_relative_to(_TESTS) else ()
+        if folders and folders[0] in _MARKERS:
+            item.add_marker(folders[0])
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    # An expected failure is reported as skipped, too, but it was run.
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(report.nodeid)
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.skipped:
+        _skipped.append(report.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _skipped and session.config.getoption("no_skips") and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if _skipped and config.getoption("no_skips"):
+        terminalreporter.section("skipped, which is a failure here", red=True, bold=True)
+        for nodeid in _skipped:
+            terminalreporter.line(nodeid)
