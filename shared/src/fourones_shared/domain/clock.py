@@ -29,16 +29,20 @@ class FixedClock:
     """A clock that stands still until it is moved."""
 
     def __init__(self, moment: datetime) -> None:
-        if moment.tzinfo is None:
-            raise ValueError("a clock needs a moment with a time zone")
-        self._moment = moment.astimezone(UTC)
+        self.move_to(moment)
 
     def now(self) -> datetime:
         """The moment it was last set to, in UTC."""
         return self._moment
 
     def move_to(self, moment: datetime) -> None:
-        """Set the present."""
+        """Set the present.
+
+        Raises:
+            ValueError: when the moment has no time zone.
+        """
+        if moment.tzinfo is None:
+            raise ValueError("a clock needs a moment with a time zone")
         self._moment = moment.astimezone(UTC)
 
     def advance(self, by: timedelta) -> None:

@@ -12,7 +12,7 @@ from fourones_shared.errors import InvalidNumber
 MAX_INTEGER_DIGITS = 18
 MAX_DECIMALS = 10
 
-_DECIMAL = re.compile(r"^[+-]?(\d+)(?:\.(\d+))?$", re.ASCII)
+_DECIMAL = re.compile(r"^[+-]?(\d+)(?:\.(\d+))?\Z", re.ASCII)
 
 
 def parse_decimal(text: str) -> Decimal:

@@ -36,8 +36,10 @@ class Frequency(StrEnum):
 
 _MONTHS = {Frequency.YEAR: 12, Frequency.HALF: 6, Frequency.QUARTER: 3, Frequency.MONTH: 1}
 _PREFIX = {Frequency.HALF: "S", Frequency.QUARTER: "Q", Frequency.WEEK: "W"}
-_PATTERN = re.compile(r"^(?P<year>\d{4})(?:-(?:A1|(?P<letter>[SQWM])(?P<number>\d{1,2})|(?P<month>\d{2})))?$", re.ASCII)
-_RANGE = re.compile(r"^(?P<start>\d{4}-\d{2}-\d{2})(?:T00:00:00)?/P(?P<count>\d{1,3})(?P<unit>[YMW])$", re.ASCII)
+_PATTERN = re.compile(
+    r"^(?P<year>\d{4})(?:-(?:A1|(?P<letter>[SQWM])(?P<number>\d{1,2})|(?P<month>\d{2})))?\Z", re.ASCII
+)
+_RANGE = re.compile(r"^(?P<start>\d{4}-\d{2}-\d{2})(?:T00:00:00)?/P(?P<count>\d{1,3})(?P<unit>[YMW])\Z", re.ASCII)
 # The years a figure can be about; a slip of the keyboard falls outside.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2200
 
@@ -203,6 +205,8 @@ def _checked(text: str, number: int, most: int, make: Callable[[], Period]) -> P
     return make()
 
 
+# A period is a value, and the same few hundred are asked for all the time.
+@lru_cache(maxsize=16_384)
 def _months(year: int, month: int, frequency: Frequency) -> Period:
     size = _MONTHS[frequency]
     start = date(year, month, 1)
@@ -216,6 +220,7 @@ def _months(year: int, month: int, frequency: Frequency) -> Period:
     return Period(start, end, frequency, key)
 
 
+@lru_cache(maxsize=16_384)
 def _week(year: int, week: int) -> Period:
     start = date.fromisocalendar(year, week, 1)
     return Period(start, start + timedelta(days=6), Frequency.WEEK, f"{year:04d}-W{week:02d}")

@@ -1,0 +1,217 @@
+"""From the history of an indicator to the values that a target can be held against, period by period."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from fourones_shared.catalogue.model import Cadence, Covers, Indicator, Kind, Plan, Target
+from fourones_shared.domain.periods import Frequency, Period, period_of
+from fourones_shared.domain.ways import due_day, stretch_of
+from fourones_shared.errors import CatalogueRefused
+from fourones_shared.events.model import Status
+
+# From firm to soft: a sum is as soft as its softest part.
+_SOFTNESS = {Status.NORMAL: 0, Status.PROVISIONAL: 1, Status.ESTIMATED: 2, Status.FORECAST: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What is known of a target's indicator, organisation, cluster and tier for one reporting period.
+
+    Attributes:
+        period: the reporting period, opened by now.
+        value: the roll-up's value in the indicator's unit; None where nothing is reported.
+        complete: whether everybody who must has reported.
+        reported, expected: how many of how many.
+        carried_value: the value with the missing reporters' last values put in; None where none is missing or
+            nothing is known of them.
+        status: SDMX OBS_STATUS of the value.
+        due_at: the moment from which a missing figure is overdue.
+        version: the roll-up's version.
+        notes: remarks that came with the figures.
+        missing: who has not reported: organisations, or clusters where the roll-up is about one organisation.
+    """
+
+    period: Period
+    value: Decimal | None
+    complete: bool
+    reported: int
+    expected: int
+    carried_value: Decimal | None
+    status: Status
+    due_at: datetime
+    version: int
+    notes: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+    @property
+    def does_not_apply(self) -> bool:
+        """Whether nobody owes a figure for this period, such as a meeting in a week of public holidays."""
+        return self.value is None and (self.status is Status.NOT_APPLICABLE or self.expected == 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """One observation that an assessment rests on, as it was then."""
+
+    period: str
+    version: int
+    value: Decimal | None
+    reported: int
+    status: Status
+    carried_value: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The value of an indicator at the end of a reporting period, as a target sees it.
+
+    Attributes:
+        value: the sum since the cell began for a flow that is reported more often than the target asks.
+        carried: `value` with the missing reporters' last values put in.
+        cell: the stretch whose total the target's value is about.
+        whole: whether the value covers the whole cell; a part of a year can meet a target, never fail it.
+        last: whether no later reporting period ends by the due date.
+        rests_on: the observations it is made of.
+    """
+
+    period: Period
+    value: Decimal | None
+    complete: bool
+    carried: Decimal | None
+    reported: int
+    expected: int
+    status: Status
+    due_at: datetime
+    cell: Period
+    whole: bool
+    last: bool
+    rests_on: tuple[Basis, ...]
+    notes: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def is_judgeable(self, now: datetime) -> bool:
+        """Whether it is complete or past its due date, so that half-reported months turn no lights."""
+        return self.complete or self.due_at <= now
+
+    @property
+    def best_value(self) -> Decimal | None:
+        """The value to judge by: as reported when complete, else with the missing ones' last values put in."""
+        if self.value is None:
+            return None
+        return self.value if self.complete else self.carried
+
+
+def readings_of(
+    target: Target, indicator: Indicator, plan: Plan, history: Iterable[Observation]
+) -> tuple[Reading, ...]:
+    """The readings of the plan's time up to the target's due date, in order of time, whatever the order given.
+
+    Of several observations of a period the newest version counts; a period that nobody owes is left out.
+
+    Raises:
+        CatalogueRefused: when year-to-date values are asked per quarter, month or week.
+    """
+    if indicator.covers is Covers.YEAR_TO_DATE and target.per not in {None, Cadence.YEAR}:
+        raise CatalogueRefused(
+            [f"{target.id}: a year-to-date value cannot be judged per {target.per}; judge it per year"]
+        )
+    newest: dict[Period, Observation] = {}
+    for observation in sorted(history, key=lambda o: o.version):
+        if _is_in_time(target, plan, observation.period):
+            newest[observation.period] = observation
+    readings: list[Reading] = []
+    for period in sorted(newest):
+        if not newest[period].does_not_apply:
+            readings.append(_reading(target, indicator, newest[period]))
+            if _adds_up(target, indicator) and len(readings) > 1 and readings[-2].cell == readings[-1].cell:
+                readings[-1] = _added(readings[-2], readings[-1])
+    return tuple(readings)
+
+
+def _is_in_time(target: Target, plan: Plan, period: Period) -> bool:
+    if period.end < plan.start:
+        return False
+    if target.per is not None:
+        return period.start <= plan.end
+    return period.end <= due_day(target, period)
+
+
+def _reading(target: Target, indicator: Indicator, seen: Observation) -> Reading:
+    cell = _cell(target, indicator, seen.period)
+    following = None if seen.period.frequency is Frequency.RANGE and cell == seen.period else seen.period.next()
+    due = due_day(target, seen.period)
+    if following is None:
+        last = True
+    elif target.per is not None:
+        last = stretch_of(target.per, following) != stretch_of(target.per, seen.period)
+    else:
+        last = following.end > due
+    ends_cell = following is None or _cell(target, indicator, following) != cell
+    return Reading(
+        period=seen.period,
+        value=seen.value,
+        complete=seen.complete and seen.value is not None,
+        carried=seen.carried_value,
+        reported=seen.reported,
+        expected=seen.expected,
+        status=seen.status,
+        due_at=seen.due_at,
+        cell=cell,
+        whole=ends_cell or (target.per is None and last),
+        last=last,
+        rests_on=(Basis(seen.period.key, seen.version, seen.value, seen.reported, seen.status, seen.carried_value),),
+        notes=seen.notes,
+        missing=seen.missing,
+    )
+
+
+def _cell(target: Target, indicator: Indicator, period: Period) -> Period:
+    """The stretch whose total the target's value is about; the period itself for levels and relations."""
+    if indicator.kind is not Kind.FLOW:
+        return period
+    if target.per is not None:
+        return stretch_of(target.per, period)
+    if indicator.covers is Covers.YEAR_TO_DATE:
+        return stretch_of(Cadence.YEAR, period)
+    due = Period.parse(target.by or "")
+    if due.frequency is Frequency.RANGE:
+        return due if due.contains(period) else period
+    if (due.end - due.start) <= (period.end - period.start):
+        return period
+    return period_of(due.frequency, period.start if period.frequency is Frequency.WEEK else period.end)
+
+
+def _adds_up(target: Target, indicator: Indicator) -> bool:
+    if indicator.kind is not Kind.FLOW or indicator.covers is not Covers.PERIOD:
+        return False
+    return target.per is not None or Period.parse(target.by or "").frequency is not indicator.reporting.frequency
+
+
+def _added(before: Reading, own: Reading) -> Reading:
+    """The sum since the cell began: `own` with everything before it. A silent period stays silent."""
+    so_far = before.value if before.value is not None else _known_sum(before)
+    carried_before = before.value if before.complete else before.carried
+    carried_own = own.value if own.complete else own.carried
+    complete = own.complete and before.complete
+    behind = own if not own.complete or before.complete else before
+    return replace(
+        own,
+        value=None if own.value is None else own.value + (so_far or Decimal(0)),
+        carried=None if complete or carried_before is None or carried_own is None else carried_before + carried_own,
+        complete=complete,
+        reported=behind.reported,
+        expected=behind.expected,
+        status=max(before.status, own.status, key=lambda s: _SOFTNESS.get(s, 0)),
+        rests_on=before.rests_on + own.rests_on,
+        notes=tuple(dict.fromkeys(before.notes + own.notes)),
+        missing=tuple(dict.fromkeys(own.missing + before.missing)),
+    )
+
+
+def _known_sum(reading: Reading) -> Decimal | None:
+    values = [basis.value for basis in reading.rests_on if basis.value is not None]
+    return sum(values, Decimal(0)) if values else None
