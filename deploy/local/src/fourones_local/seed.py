@@ -45,19 +45,26 @@ class Seed:
         write_private_json(self.state.keys, {_ADMIN: issued["key"]})
 
     def apply_catalogue(self) -> None:
-        """Makes the catalogue of this checkout the one in force."""
+        """Makes the catalogue of this checkout the one in force, unless that was done.
+
+        What was added since, such as the demonstration's plans, stays.
+        """
+        fingerprint = catalogue_fingerprint(self.repository.catalogue)
+        if self._done("catalogue", fingerprint):
+            return
         self._fourones(
             *("catalogue", "apply", str(self.repository.catalogue)),
             *("--url", self.submission_url, "--key", self.keys[_ADMIN]),
         )
+        self._note("catalogue", fingerprint)
 
     def ensure_demonstration_keys(self) -> None:
         """Issues a key per role and organisation, unless there are some for the organisations of this catalogue."""
         fingerprint = catalogue_fingerprint(self.repository.catalogue)
-        if read_json(self.state.seeded).get("keys_for") == fingerprint:
+        if self._done("keys_for", fingerprint):
             return
         write_private_json(self.state.keys, self.keys | self._issue("demo", "--json"))
-        write_private_json(self.state.seeded, {"keys_for": fingerprint})
+        self._note("keys_for", fingerprint)
 
     def submit_reported(self) -> str:
         """Posts the real figures and waits until they are judged; what was posted before is skipped.
@@ -78,11 +85,21 @@ class Seed:
         """
         return self._fourones(
             *("simulate", "demo", "--url", self.submission_url, "--keys", str(self.state.keys)),
+            *("--catalogue", str(self.repository.catalogue), "--wait"),
         )
 
     def targets(self) -> str:
         """The table of the targets, as text."""
-        return self._fourones("targets", "--url", self.alerting_url, "--key", self.keys["viewer"])
+        return self._fourones(
+            *("targets", "--url", self.alerting_url, "--submission", self.submission_url),
+            *("--key", self.keys["viewer"]),
+        )
+
+    def _done(self, step: str, fingerprint: str) -> bool:
+        return read_json(self.state.seeded).get(step) == fingerprint
+
+    def _note(self, step: str, fingerprint: str) -> None:
+        write_private_json(self.state.seeded, read_json(self.state.seeded) | {step: fingerprint})
 
     def _fourones(self, *arguments: str) -> str:
         return commands.run(["fourones", *arguments])

@@ -29,10 +29,13 @@ from fourones_local.progress import Progress
 from fourones_local.seed import Seed
 from fourones_local.server import Server, wait_until
 from fourones_local.services import SERVICES, environment, program_names, service_of, service_program
+from fourones_local.settling import wait_settled
 from fourones_local.supervisor import Program, Supervisor
 
 # A first start on two busy cores: the broker takes 3 s alone, a service about as long.
 _START_SECONDS = 120.0
+# The demonstration's eight thousand figures are judged within seconds; a slow machine gets minutes.
+_SETTLE_SECONDS = 300.0
 
 _POSTGRES_PRIORITY = 10
 _KAFKA_PRIORITY = 20
@@ -213,6 +216,7 @@ class Stack:
         with self._progress.step("Synthetic plans and their simulated figures"):
             said = seed.simulate()
         self._progress.text(said)
+        self._settle()
         self._show_targets(seed)
 
     def clean(self, *, jars: bool = False) -> None:
@@ -293,11 +297,16 @@ class Stack:
         with self._progress.step("Demonstration keys are issued"):
             seed.ensure_demonstration_keys()
         self._write_endpoints()
-        with self._progress.step("The real figures are posted and judged"):
+        with self._progress.step("The real figures are posted and rolled up"):
             said = seed.submit_reported()
         self._progress.text(said)
+        self._settle()
         self._show_targets(seed)
         self._show_addresses()
+
+    def _settle(self) -> None:
+        with self._progress.step("Every target is judged"):
+            wait_settled([self.url(f"{service}-worker") for service in self.services], timeout=_SETTLE_SECONDS)
 
     def _write_endpoints(self) -> None:
         write_private_json(self.state.endpoints, self._addresses())

@@ -16,7 +16,6 @@ _RULES = (
     indicators.reporting_makes_sense,
     indicators.bounds_make_sense,
     indicators.adding_makes_sense,
-    indicators.derivation_makes_sense,
     targets.target_fits_indicator,
     targets.target_names_a_reported_scope,
     targets.due_period_fits,

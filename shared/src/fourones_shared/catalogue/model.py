@@ -19,13 +19,11 @@ from fourones_shared.catalogue.words import (
     Cadence,
     Comparator,
     Covers,
-    DerivedKind,
     Direction,
     Kind,
     Method,
     OrganisationKind,
     Reporter,
-    Zones,
 )
 from fourones_shared.domain.numbers import MAX_DECIMALS, MAX_INTEGER_DIGITS, format_decimal
 from fourones_shared.domain.periods import Frequency, Period
@@ -43,8 +41,6 @@ __all__ = [
     "Cluster",
     "Comparator",
     "Covers",
-    "Derived",
-    "DerivedKind",
     "Direction",
     "Exact",
     "Id",
@@ -65,7 +61,6 @@ __all__ = [
     "Target",
     "Task",
     "Tier",
-    "Zones",
 ]
 
 TOTAL = "_T"
@@ -208,32 +203,6 @@ class Plan(_Value):
     source: str
 
 
-class Derived(_Value):
-    """An indicator that can be computed; a reported value stands where it cannot.
-
-    Attributes:
-        threshold, targets: for `clusters-at-or-above`: how many of these targets, each by its own measure,
-            have a value of at least the threshold.
-        numerator, denominator: for `ratio`: the two indicators.
-    """
-
-    kind: DerivedKind
-    threshold: Exact | None = None
-    targets: tuple[Id, ...] = ()
-    numerator: Id | None = None
-    denominator: Id | None = None
-
-    @model_validator(mode="after")
-    def _has_what_it_needs(self) -> Self:
-        counts = self.threshold is not None and bool(self.targets)
-        divides = self.numerator is not None and self.denominator is not None
-        if self.kind is DerivedKind.CLUSTERS_AT_OR_ABOVE and (not counts or self.numerator or self.denominator):
-            raise ValueError("clusters-at-or-above needs `threshold` and `targets`, and nothing else")
-        if self.kind is DerivedKind.RATIO and (not divides or self.targets or self.threshold is not None):
-            raise ValueError("ratio needs `numerator` and `denominator`, and nothing else")
-        return self
-
-
 class Reporting(_Value):
     """Who reports an indicator, how often, from when, and by when.
 
@@ -269,10 +238,7 @@ class Indicator(_Value):
         clusters: the clusters it is reported for; empty for one without clusters.
         decimals: most decimal places a value may have.
         minimum, maximum: bounds of a value, inclusive.
-        weighted_by: the indicator whose values weigh a weighted mean.
-        zones: whether a zone's figure counts beside its districts' or is contained in them.
         january_february: whether those two months are reported together as one.
-        derived: how it can be computed from others.
     """
 
     id: Id
@@ -291,9 +257,6 @@ class Indicator(_Value):
     plan: Id | None = None
     over_organisations: Adding = Adding.NONE
     over_clusters: Adding = Adding.NONE
-    weighted_by: Id | None = None
-    zones: Zones = Zones.BESIDE
-    derived: Derived | None = None
     january_february: Literal["together", "separate"] = "separate"
     reporting: Reporting
     note: str | None = None

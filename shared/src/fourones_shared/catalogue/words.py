@@ -46,27 +46,11 @@ class Direction(StrEnum):
 
 
 class Adding(StrEnum):
-    """How values of several members make one; the weights of a weighted mean are the values of `weighted_by`."""
+    """How values of several members make one."""
 
     SUM = "sum"
     MEAN = "mean"
-    WEIGHTED_MEAN = "weighted-mean"
-    MAXIMUM = "maximum"
     NONE = "none"
-
-
-class Zones(StrEnum):
-    """How a zone's figure stands to that of the districts it lies in: both count, or it is part of theirs."""
-
-    BESIDE = "beside"
-    INSIDE = "inside"
-
-
-class DerivedKind(StrEnum):
-    """How an indicator follows from others."""
-
-    CLUSTERS_AT_OR_ABOVE = "clusters-at-or-above"
-    RATIO = "ratio"
 
 
 class About(StrEnum):

@@ -229,8 +229,6 @@ def test_the_milestones_of_a_yearly_target_rise_within_each_year():
         ({"kind": "ratio", "covers": "period"}, ("/indicators/0/over_organisations", "shares-are-not-added")),
         ({"kind": "stock"}, ("/indicators/0/covers", "no-year-to-date")),
         ({"clusters": []}, ("/indicators/0/over_clusters", "no-clusters-to-add")),
-        ({"weighted_by": "projects"}, ("/indicators/0/weighted_by", "weights-belong-to-a-weighted-mean")),
-        ({"over_clusters": "weighted-mean"}, ("/indicators/0", "weights-belong-to-a-weighted-mean")),
         ({"clusters": ["steel", "cotton"]}, ("/indicators/0/clusters/1", "unknown-reference")),
         ({"reporting": {"by": "nobody"}}, ("/indicators/0/reporting/by", "unknown-reference")),
         ({"reporting": {"by": "320300"}}, ("/indicators/0/reporting/by", "city-does-not-report")),
@@ -253,28 +251,6 @@ def test_an_indicator_that_cannot_be_reported_or_added_is_refused(changes, place
 def test_a_cluster_lead_needs_a_cluster():
     document = a_document(indicators=[an_indicator(), a_city_indicator(reporting={"by": "cluster-lead"})], targets=[])
     assert places_of(document) == {("/indicators/1/reporting/by", "no-cluster-to-lead")}
-
-
-def test_zones_are_inside_of_something_or_beside():
-    document = with_indicator(zones="inside")
-    document["organisations"].append(an_organisation("zone", kind="zone"))
-    assert places_of(document) == {("/indicators/0/zones", "zone-lies-nowhere")}
-    document["organisations"][-1]["within"] = ["320382"]
-    assert not faults_of(document)
-
-
-def test_clusters_above_a_threshold_are_counted_once_each_in_one_unit():
-    derived = {"kind": "clusters-at-or-above", "threshold": "1000", "targets": ["steel-2025", "again", "other"]}
-    targets = [
-        a_target(),
-        a_target("again"),
-        a_target("other", indicator="projects", cluster=None, unit="个"),
-    ]
-    indicators = [an_indicator(), a_city_indicator(), a_city_indicator("above", derived=derived)]
-    assert places_of(a_document(indicators=indicators, targets=targets)) == {
-        ("/indicators/2/derived/targets", "one-target-a-cluster"),
-        ("/indicators/2/derived/targets", "one-threshold-one-unit"),
-    }
 
 
 # --- light bands ----------------------------------------------------------------------------------------------------

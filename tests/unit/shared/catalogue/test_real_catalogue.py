@@ -157,8 +157,6 @@ def test_the_tier_goal_counts_clusters_cumulatively_by_their_own_targets(catalog
     target = catalogue.target[f"tier-goal-2025-{threshold}"]
     indicator = catalogue.indicator[f"clusters-at-or-above-{threshold}"]
     assert (target.indicator, target.value, target.unit, target.by) == (indicator.id, clusters, "个", "2025")
-    assert indicator.derived.threshold == threshold
-    assert set(indicator.derived.targets) == {f"cluster-scale-2025-{cluster}" for cluster in CLUSTERS}
     assert sum(value >= threshold for _, _, value, _ in CLUSTERS.values()) == clusters
 
 

@@ -6,18 +6,14 @@ from collections.abc import Iterator
 
 from fourones_shared.catalogue.faults import Fault
 from fourones_shared.catalogue.model import (
-    TOTAL,
     About,
     Adding,
     Catalogue,
     Covers,
-    Derived,
-    DerivedKind,
     Indicator,
     Kind,
     OrganisationKind,
     Reporter,
-    Zones,
 )
 from fourones_shared.catalogue.rules.lookup import fault, period_fault, period_or_none, subject_ids
 from fourones_shared.domain.numbers import decimals_of, format_decimal
@@ -57,24 +53,16 @@ def bounds_make_sense(catalogue: Catalogue) -> Iterator[Fault]:
 
 
 def adding_makes_sense(catalogue: Catalogue) -> Iterator[Fault]:
-    """Shares and relations are never summed; a weighted mean has weights; a zone is inside of something."""
+    """Shares and relations are never summed, and over clusters only what is reported by cluster."""
     for i, indicator in enumerate(catalogue.indicators):
         for field in ("over_organisations", "over_clusters"):
             if getattr(indicator, field) is Adding.SUM and _is_share(indicator):
                 yield fault(
                     f"/indicators/{i}/{field}",
                     "shares-are-not-added",
-                    zh=(f"{indicator.name} 是比率或百分数,不能相加", "改为 mean、weighted-mean 或 none"),
-                    en=(f"{indicator.id} is a ratio or a percentage: it has no sum", "use mean, weighted-mean or none"),
+                    zh=(f"{indicator.name} 是比率或百分数,不能相加", "改为 mean 或 none"),
+                    en=(f"{indicator.id} is a ratio or a percentage: it has no sum", "use mean or none"),
                 )
-        weighs = Adding.WEIGHTED_MEAN in {indicator.over_organisations, indicator.over_clusters}
-        if weighs != (indicator.weighted_by is not None):
-            yield fault(
-                f"/indicators/{i}/weighted_by" if not weighs else f"/indicators/{i}",
-                "weights-belong-to-a-weighted-mean",
-                zh=("weighted-mean 与 weighted_by 应同时出现", "补上权重指标,或去掉另一个"),
-                en=("weighted-mean and `weighted_by` belong together", "give both or neither"),
-            )
         if indicator.over_clusters is not Adding.NONE and not indicator.clusters:
             yield fault(
                 f"/indicators/{i}/over_clusters",
@@ -82,24 +70,6 @@ def adding_makes_sense(catalogue: Catalogue) -> Iterator[Fault]:
                 zh=("指标不分集群,无从汇总", "填写 clusters,或改为 none"),
                 en=("it is not reported by cluster: nothing to add", "give `clusters`, or use none"),
             )
-        if indicator.zones is Zones.INSIDE:
-            homeless = [
-                z.name for z in catalogue.counties_and_zones if z.kind is OrganisationKind.ZONE and not z.within
-            ]
-            if homeless:
-                yield fault(
-                    f"/indicators/{i}/zones",
-                    "zone-lies-nowhere",
-                    zh=(f"{'、'.join(homeless)} 没有写明所在县(市、区)", "先补 within,或改为 beside"),
-                    en=(f"{', '.join(homeless)}: no county given", "give the zones' `within`, or use beside"),
-                )
-
-
-def derivation_makes_sense(catalogue: Catalogue) -> Iterator[Fault]:
-    """A count of clusters counts targets of different clusters in one unit; a ratio is one."""
-    for i, indicator in enumerate(catalogue.indicators):
-        if indicator.derived is not None:
-            yield from _derivation(f"/indicators/{i}/derived", catalogue, indicator, indicator.derived)
 
 
 def _reporter(at: str, catalogue: Catalogue, indicator: Indicator) -> Iterator[Fault]:
@@ -182,35 +152,6 @@ def _covers(at: str, indicator: Indicator) -> Iterator[Fault]:
             "no-year-to-date",
             zh=("年初累计只用于按月、季、半年或年报送的流量指标", "改为 period"),
             en=("year to date is for flows by month, quarter, half-year or year", "use period"),
-        )
-
-
-def _derivation(at: str, catalogue: Catalogue, indicator: Indicator, derived: Derived) -> Iterator[Fault]:
-    if derived.kind is DerivedKind.RATIO:
-        if indicator.kind is not Kind.RATIO:
-            yield fault(
-                f"{at}/kind",
-                "ratio-of-another-kind",
-                zh=("两个指标之比应为 kind: ratio", "改正 kind"),
-                en=("a ratio of two is of kind ratio", "mend the kind"),
-            )
-        return
-    counted = [catalogue.target[name] for name in derived.targets if name in catalogue.target]
-    clusters = [target.cluster for target in counted]
-    units = {target.unit for target in counted}
-    if len(set(clusters)) < len(clusters) or TOTAL in clusters:
-        yield fault(
-            f"{at}/targets",
-            "one-target-a-cluster",
-            zh=("每个集群应恰有一个目标参与计数", "每个集群只列它自己的目标"),
-            en=("each cluster counts by one target of its own", "list one target a cluster"),
-        )
-    if len(units) > 1:
-        yield fault(
-            f"{at}/targets",
-            "one-threshold-one-unit",
-            zh=(f"同一门槛不能用于不同单位:{'、'.join(sorted(units))}", "只列同一单位的目标"),
-            en=(f"one threshold for different units: {', '.join(sorted(units))}", "list targets of one unit"),
         )
 
 

@@ -126,16 +126,11 @@ def _of_indicator(at: str, indicator: Indicator) -> Iterator[Reference]:
     yield from _each(f"{at}/clusters", "clusters", indicator.clusters)
     yield from _one(f"{at}/pillar", "pillars", indicator.pillar)
     yield from _one(f"{at}/plan", "plans", indicator.plan)
-    yield from _one(f"{at}/weighted_by", "indicators", indicator.weighted_by)
     if not isinstance(reporting.about, About):
         yield from _each(f"{at}/reporting/about", "organisations", reporting.about)
     if not isinstance(reporting.by, Reporter):
         yield f"{at}/reporting/by", "organisations", reporting.by
     yield from _each(f"{at}/reporting/may_not_apply", "organisations", reporting.may_not_apply)
-    if indicator.derived is not None:
-        yield from _each(f"{at}/derived/targets", "targets", indicator.derived.targets)
-        yield from _one(f"{at}/derived/numerator", "indicators", indicator.derived.numerator)
-        yield from _one(f"{at}/derived/denominator", "indicators", indicator.derived.denominator)
 
 
 def _of_target(at: str, target: Target) -> Iterator[Reference]:
