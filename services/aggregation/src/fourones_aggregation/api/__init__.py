@@ -1,0 +1,1 @@
+"""The HTTP API: roll-ups and the history of figures, read only."""

@@ -1,0 +1,191 @@
+"""Puts the service's processes together: the only place that knows which part is plugged into which."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from fourones_aggregation.api.history import history_routes
+from fourones_aggregation.api.rollups import rollup_routes
+from fourones_aggregation.catalogues import CatalogueVersions
+from fourones_aggregation.dimensions import Dimensions
+from fourones_aggregation.publishing import RollupStore, measure
+from fourones_aggregation.submissions import SubmissionHandler
+from fourones_aggregation.switching import CatalogueSwitch
+from fourones_aggregation.ticking import Ticker
+from fourones_shared.database.engine import api_engine, assert_durable, is_transient, worker_engine
+from fourones_shared.domain.clock import Clock, SystemClock
+from fourones_shared.events.model import AccessGranted, CataloguePublished, EventData, FiguresSubmitted
+from fourones_shared.http.service import add_health, service_app
+from fourones_shared.kafka.consumer import ConsumerLoop
+from fourones_shared.kafka.outbox import Relay
+from fourones_shared.kafka.outbox_table import OutboxTable
+from fourones_shared.reference import ReferenceCopy, ReferenceHandler
+from fourones_shared.settings import ServiceSettings
+
+log = structlog.get_logger(__name__)
+
+LOOK_FOR_DATABASE_EVERY_S = 1.0
+# One connection each for two consumers, two relays, clock, reference copy, and one more for each that numbers codes.
+WORKER_CONNECTIONS = 10
+
+DESCRIPTION = (
+    "Totals over organisations and clusters, always with how many of how many have reported, and every value that a "
+    "figure has had. Every request but those for health needs `Authorization: Bearer <key>`."
+)
+
+Thread = Callable[[threading.Event], None]
+
+
+@dataclass(frozen=True)
+class Process:
+    """What `process.serve` runs: an application, and the threads beside it; `close` comes after all of them."""
+
+    app: FastAPI
+    threads: Mapping[str, Thread]
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The worker's parts, plugged together."""
+
+    engine: Engine
+    reference: ReferenceCopy
+    figures: ConsumerLoop[FiguresSubmitted]
+    catalogue: ConsumerLoop[EventData]
+    receipts: Relay
+    rollups: Relay
+    ticker: Ticker
+
+
+def worker(settings: ServiceSettings, clock: Clock | None = None) -> Process:
+    """The worker: applies submissions and catalogues, publishes receipts and roll-ups, minds the clock."""
+    parts = worker_parts(settings, clock or SystemClock())
+    app = FastAPI(title="fourones aggregation worker", openapi_url=None)
+    add_health(app, lambda: parts.figures.is_ready() and parts.catalogue.is_ready())
+
+    def after_durable(work: Thread) -> Thread:
+        def run(stop: threading.Event) -> None:
+            require_durable_database(parts.engine, stop)
+            work(stop)
+
+        return run
+
+    threads: dict[str, Thread] = {
+        "figures": parts.figures.run,
+        "reference": parts.catalogue.run,
+        "receipts": parts.receipts.run,
+        "rollups": parts.rollups.run,
+        "clock": parts.ticker.run,
+    }
+    return Process(app, {name: after_durable(work) for name, work in threads.items()}, parts.engine.dispose)
+
+
+def worker_parts(settings: ServiceSettings, clock: Clock) -> Parts:
+    """The worker's parts, each of which can be run alone."""
+    engine = worker_engine(settings.database_url, name="fourones-aggregation-worker", pool_size=WORKER_CONNECTIONS)
+    dimensions = Dimensions(engine)
+    versions = CatalogueVersions()
+    reference = ReferenceCopy(engine)
+    receipts_wake, rollups_wake = threading.Event(), threading.Event()
+
+    def wake() -> None:
+        receipts_wake.set()
+        rollups_wake.set()
+
+    switch = CatalogueSwitch(dimensions=dimensions, versions=versions, clock=clock)
+    bootstrap, prefix = settings.kafka_bootstrap, settings.topic_prefix
+    return Parts(
+        engine=engine,
+        reference=reference,
+        figures=ConsumerLoop(
+            group="aggregation",
+            topics=[FiguresSubmitted.TOPIC],
+            handler=SubmissionHandler(dimensions=dimensions, versions=versions, known=reference.known, clock=clock),
+            engine=engine,
+            after_commit=wake,
+            bootstrap=bootstrap,
+            topic_prefix=prefix,
+        ),
+        catalogue=ConsumerLoop(
+            group="aggregation-reference",
+            topics=[CataloguePublished.TOPIC, AccessGranted.TOPIC],
+            handler=ReferenceHandler(on_switch=switch),
+            engine=engine,
+            after_commit=wake,
+            bootstrap=bootstrap,
+            topic_prefix=prefix,
+        ),
+        receipts=Relay(
+            name="aggregation-receipts",
+            engine=engine,
+            store=OutboxTable(),
+            wake=receipts_wake,
+            measure=measure,
+            bootstrap=bootstrap,
+            topic_prefix=prefix,
+        ),
+        rollups=Relay(
+            name="aggregation-rollups",
+            engine=engine,
+            store=RollupStore(versions=versions, clock=clock),
+            wake=rollups_wake,
+            bootstrap=bootstrap,
+            topic_prefix=prefix,
+        ),
+        ticker=Ticker(
+            engine=engine, dimensions=dimensions, versions=versions, clock=clock, after_tick=rollups_wake.set
+        ),
+    )
+
+
+def api(settings: ServiceSettings, clock: Clock | None = None) -> Process:
+    """The API. It reads the database only: a broker that is away takes nothing from the answers."""
+    follower = worker_engine(settings.database_url, name="fourones-aggregation-api-reference", pool_size=2)
+    engine = api_engine(settings.database_url, name="fourones-aggregation-api", pool_size=8)
+    reference = ReferenceCopy(follower)
+    app = service_app(
+        title="fourones aggregation", description=DESCRIPTION, reference=reference, clock=clock or SystemClock()
+    )
+    app.include_router(rollup_routes(engine))
+    app.include_router(history_routes(engine))
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await engine.dispose()
+
+    app.router.lifespan_context = lifespan
+    return Process(app, {"reference": reference.follow}, follower.dispose)
+
+
+def operators_engine(settings: ServiceSettings) -> Engine:
+    """A small engine for one command."""
+    return worker_engine(settings.database_url, name="fourones-aggregation-command", pool_size=1)
+
+
+def require_durable_database(engine: Engine, stop: threading.Event) -> None:
+    """Wait for the database, then see that it keeps what it commits.
+
+    Raises:
+        Stop: when it may forget.
+    """
+    while not stop.is_set():
+        try:
+            with engine.connect() as connection:
+                assert_durable(connection)
+        except DBAPIError as error:
+            if not is_transient(error):
+                raise
+            log.warning("database is away", error=str(error).splitlines()[0])
+            stop.wait(LOOK_FOR_DATABASE_EVERY_S)
+        else:
+            return

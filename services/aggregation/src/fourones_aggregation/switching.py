@@ -1,0 +1,181 @@
+"""Putting a catalogue version in force: what it changes is worked out anew from the figures, in the same transaction.
+
+The row of the version in force is held alone meanwhile, so no batch sees a half-changed state, and no reader either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import structlog
+from sqlalchemy import Connection, text
+
+from fourones_aggregation.arrays import numbers, texts
+from fourones_aggregation.catalogues import CatalogueVersions
+from fourones_aggregation.dimensions import Dimensions
+from fourones_aggregation.domain.scopes import Shapes
+from fourones_aggregation.opening import (
+    DUTY_COLUMNS,
+    DUTY_ROWS,
+    ROLLUP_COLUMNS,
+    ROLLUP_ROWS,
+    Pair,
+    wanted,
+)
+from fourones_aggregation.rollups import QUEUE, stamp
+from fourones_shared.catalogue.duties import expected_periods
+from fourones_shared.catalogue.model import Catalogue
+from fourones_shared.domain.clock import Clock
+from fourones_shared.domain.periods import Period, shanghai_date
+from fourones_shared.events.model import Cause
+
+log = structlog.get_logger(__name__)
+
+
+class CatalogueSwitch:
+    """Called by the reference handler in the transaction that switches."""
+
+    def __init__(self, *, dimensions: Dimensions, versions: CatalogueVersions, clock: Clock) -> None:
+        self._dimensions = dimensions
+        self._versions = versions
+        self._clock = clock
+
+    def __call__(self, connection: Connection, old: int | None, new: int, catalogue: Catalogue) -> None:
+        """Recompute duties, exclusions and roll-ups of every indicator that the new version changes."""
+        before = self._versions.at(connection, old) if old is not None else Shapes(Catalogue())
+        after = Shapes(catalogue)
+        changed = changed_indicators(connection, before, after)
+        horizon = self._horizon(connection)
+        if not changed:
+            return
+        ids = self._dimensions.indicators.ids(changed)
+        rows = wanted(self._dimensions, after, self._pairs(connection, after, changed, horizon))
+        mark = stamp(connection, self._clock, new)
+        changing = {"changed": numbers(sorted(ids[i] for i in changed))}
+        units = {i.id: i.unit for i in catalogue.indicators if i.id in set(changed)}
+        connection.execute(_UNITS, {"codes": texts(units), "units": texts(units.values())})
+        touched = connection.execute(_DUTIES, rows.duty_arrays() | changing | {"now": mark.at}).all()
+        connection.execute(_EXCLUDED, changing)
+        pairs = {"ti": numbers(row.indicator_id for row in touched), "tp": numbers(row.period_id for row in touched)}
+        arrays = rows.rollup_arrays()
+        connection.execute(_NEW_ROLLUPS, arrays | {"now": mark.at})
+        moved = connection.execute(
+            _RECOMPUTE,
+            arrays
+            | changing
+            | pairs
+            | {"cause": Cause.CATALOGUE.value, "version": new, "snapshot": mark.snapshot, "at": mark.at},
+        ).rowcount
+        log.info("catalogue switched", version=new, indicators=len(changed), duties=len(rows.duties), rollups=moved)
+
+    def _horizon(self, connection: Connection) -> date:
+        """The day up to which periods are open, after making sure that the clock starts from here."""
+        now = self._clock.now()
+        today = shanghai_date(now)
+        connection.execute(_START_CLOCK, {"now": now, "today": today})
+        opened: date = connection.execute(_OPENED_UNTIL).scalar_one()
+        # A machine whose clock is behind must not leave periods closed that the clock's leader has passed already.
+        return max(today, opened)
+
+    def _pairs(self, connection: Connection, shapes: Shapes, changed: Sequence[str], horizon: date) -> Iterable[Pair]:
+        begun = {
+            (indicator.id, period)
+            for indicator in shapes.catalogue.indicators
+            if indicator.id in set(changed)
+            for period in expected_periods(indicator, horizon)
+        }
+        ids = self._dimensions.indicators.ids(changed)
+        later = connection.execute(_FIGURES_AHEAD, {"changed": numbers(ids[i] for i in changed), "horizon": horizon})
+        return begun | {
+            (row.indicator, period)
+            for row in later
+            if shapes.admits(row.indicator, row.org, row.cluster, period := Period.parse(row.period))
+        }
+
+
+def changed_indicators(connection: Connection, before: Shapes, after: Shapes) -> list[str]:
+    """Indicators whose duties or roll-ups may differ between two versions."""
+    ids = {i.id for i in before.catalogue.indicators} | {i.id for i in after.catalogue.indicators}
+    if not before.catalogue.indicators:
+        # The first version finds figures only where a database was filled without a catalogue; look all the same.
+        ids |= set(connection.execute(_ALL_INDICATORS).scalars())
+    return sorted(i for i in ids if before.definition(i) != after.definition(i))
+
+
+_ALL_INDICATORS = text("SELECT code FROM indicator")
+_START_CLOCK = text(
+    "INSERT INTO clock_position (singleton, told_until, opened_until) VALUES (true, :now, :today)"
+    " ON CONFLICT DO NOTHING"
+)
+_OPENED_UNTIL = text("SELECT opened_until FROM clock_position")
+_FIGURES_AHEAD = text(
+    "SELECT i.code AS indicator, o.code AS org, c.code AS cluster, p.code AS period FROM figure f"
+    " JOIN indicator i USING (indicator_id) JOIN organisation o USING (org_id) JOIN cluster c USING (cluster_id)"
+    " JOIN period p USING (period_id) WHERE f.indicator_id = ANY(CAST(:changed AS int[])) AND p.start_day > :horizon"
+)
+_UNITS = text(
+    "UPDATE indicator i SET unit = u.unit FROM unnest(CAST(:codes AS text[]), CAST(:units AS text[])) AS u (code, unit)"
+    " WHERE i.code = u.code AND i.unit IS DISTINCT FROM u.unit"
+)
+_DUTIES = text(
+    f"WITH wanted AS MATERIALIZED (SELECT * FROM {DUTY_ROWS}),"  # noqa: S608
+    " gone AS (DELETE FROM duty d WHERE d.indicator_id = ANY(CAST(:changed AS int[])) AND NOT EXISTS"
+    " (SELECT FROM wanted w WHERE w.indicator_id = d.indicator_id AND w.period_id = d.period_id"
+    " AND w.org_id = d.org_id AND w.cluster_id = d.cluster_id) RETURNING d.indicator_id, d.period_id),"
+    f" put AS (INSERT INTO duty AS d {DUTY_COLUMNS} SELECT *, :now FROM wanted"
+    " ON CONFLICT (indicator_id, period_id, org_id, cluster_id) DO UPDATE SET tier_id = excluded.tier_id,"
+    " reporter_id = excluded.reporter_id, due_at = excluded.due_at, may_not_apply = excluded.may_not_apply,"
+    " repeats = excluded.repeats"
+    " WHERE (d.tier_id, d.reporter_id, d.due_at, d.may_not_apply, d.repeats) IS DISTINCT FROM"
+    " (excluded.tier_id, excluded.reporter_id, excluded.due_at, excluded.may_not_apply, excluded.repeats)"
+    " RETURNING d.indicator_id, d.period_id)"
+    " SELECT indicator_id, period_id FROM gone UNION SELECT indicator_id, period_id FROM put"
+)
+_EXCLUDED = text(
+    "UPDATE figure f SET excluded = NOT f.excluded WHERE f.indicator_id = ANY(CAST(:changed AS int[]))"
+    " AND f.excluded = EXISTS (SELECT FROM duty d WHERE d.indicator_id = f.indicator_id"
+    " AND d.period_id = f.period_id AND d.org_id = f.org_id AND d.cluster_id = f.cluster_id)"
+)
+_NEW_ROLLUPS = text(
+    f"INSERT INTO rollup {ROLLUP_COLUMNS} SELECT w.*, false, 0, 0, 0, 0, 0, 0, 'catalogue', 0, 0, :now"  # noqa: S608
+    f" FROM {ROLLUP_ROWS} ON CONFLICT DO NOTHING"
+)
+# What a figure adds is told once in Python (domain/differences) and once here; `verify` and the tests hold the two
+# against each other.
+_RECOMPUTE = text(
+    f"WITH wanted AS MATERIALIZED (SELECT w.*, r.rollup_id FROM {ROLLUP_ROWS}"  # noqa: S608
+    " JOIN rollup r USING (indicator_id, period_id, org_id, cluster_id, tier_id)),"
+    " touched AS MATERIALIZED (SELECT * FROM unnest(CAST(:ti AS int[]), CAST(:tp AS int[]))"
+    " AS t (indicator_id, period_id)),"
+    " counted AS MATERIALIZED (SELECT w.rollup_id,"
+    " coalesce(sum(f.value), 0) AS total,"
+    " count(f.value) AS reported,"
+    " count(*) - count(*) FILTER (WHERE f.value IS NULL AND f.status = 'M' AND d.may_not_apply) AS expected,"
+    " count(*) FILTER (WHERE f.value IS NOT NULL AND f.status = 'P') AS provisional,"
+    " count(*) FILTER (WHERE f.value IS NOT NULL AND f.status = 'E') AS estimated,"
+    " count(*) FILTER (WHERE f.value IS NOT NULL AND f.status = 'F') AS forecast,"
+    " max(f.accepted_at) AS accepted_at"
+    " FROM wanted w JOIN duty d ON d.indicator_id = w.indicator_id AND d.period_id = w.period_id"
+    " AND (w.org_id = 0 OR w.org_id = d.org_id) AND (w.cluster_id = 0 OR w.cluster_id = d.cluster_id)"
+    " AND (w.tier_id = 0 OR w.tier_id = d.tier_id)"
+    " LEFT JOIN figure f ON f.indicator_id = d.indicator_id AND f.org_id = d.org_id"
+    " AND f.cluster_id = d.cluster_id AND f.period_id = d.period_id AND NOT f.withdrawn AND NOT f.excluded"
+    " GROUP BY w.rollup_id),"
+    " due AS MATERIALIZED (SELECT r.rollup_id, w.rollup_id IS NOT NULL AS live, coalesce(w.rule, r.rule) AS rule,"
+    " coalesce(w.unit, r.unit) AS unit, coalesce(w.due_at, r.due_at) AS due_at, coalesce(c.total, 0) AS total,"
+    " coalesce(c.reported, 0) AS reported, coalesce(c.expected, 0) AS expected,"
+    " coalesce(c.provisional, 0) AS provisional, coalesce(c.estimated, 0) AS estimated,"
+    " coalesce(c.forecast, 0) AS forecast, c.accepted_at,"
+    " EXISTS (SELECT FROM touched t WHERE t.indicator_id = r.indicator_id AND t.period_id = r.period_id) AS touched"
+    " FROM rollup r LEFT JOIN wanted w ON w.rollup_id = r.rollup_id LEFT JOIN counted c ON c.rollup_id = r.rollup_id"
+    " WHERE r.indicator_id = ANY(CAST(:changed AS int[]))),"
+    " changed AS (UPDATE rollup r SET live = n.live, rule = n.rule, unit = n.unit, due_at = n.due_at,"
+    " total = n.total, reported = n.reported, expected = n.expected, provisional = n.provisional,"
+    " estimated = n.estimated, forecast = n.forecast, accepted_at = n.accepted_at, version = r.version + 1,"
+    " cause = :cause, catalogue_version = :version, snapshot = :snapshot, recorded_at = :at, traceparent = NULL"
+    " FROM due n WHERE n.rollup_id = r.rollup_id AND ((n.live AND n.touched)"
+    " OR (r.live, r.rule, r.unit, r.due_at, r.total, r.reported, r.expected, r.provisional, r.estimated, r.forecast)"
+    " IS DISTINCT FROM (n.live, n.rule, n.unit, n.due_at, n.total, n.reported, n.expected, n.provisional,"
+    " n.estimated, n.forecast)) RETURNING r.rollup_id, r.version, r.recorded_at)" + QUEUE
+)
