@@ -1,0 +1,150 @@
+"""Judges targets out of what is stored and writes what has changed, inside the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import orjson
+from sqlalchemy import Connection
+
+from fourones_alerting.domain.assessment import Assessment, assess
+from fourones_alerting.domain.causes import changed_by
+from fourones_alerting.domain.readings import Observation
+from fourones_alerting.judging.assessments import Row, Stored, digests, read_stored, remove_others, row_of, write
+from fourones_alerting.rollups.history import Rollups, StoredRollup, observations, read_rollups
+from fourones_alerting.rollups.store import Subject
+from fourones_shared.catalogue.model import Catalogue, Target
+from fourones_shared.domain.clock import Clock
+from fourones_shared.domain.periods import shanghai_date
+from fourones_shared.events.model import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A target that has another verdict than before; `before` is None for its first."""
+
+    target: str
+    subject: Subject
+    before: str | None
+    verdict: str
+    changed_by: str
+
+
+class Judge:
+    """Judges under one catalogue version. Safe to use from several threads.
+
+    Args:
+        catalogue: that version, whole.
+        version: its number.
+        clock: tells the moment of judging.
+    """
+
+    def __init__(self, catalogue: Catalogue, version: int, clock: Clock) -> None:
+        self.catalogue = catalogue
+        self.version = version
+        self._clock = clock
+        self._names = {o.id: o.name for o in catalogue.organisations} | {c.id: c.name for c in catalogue.clusters}
+        self._terms: dict[str, str] = {}
+        self._by_subject: dict[Subject, list[Target]] = {}
+        for target in catalogue.targets:
+            self._by_subject.setdefault(_subject_of(target), []).append(target)
+
+    def judge_about(self, connection: Connection, subjects: Iterable[Subject]) -> list[Change]:
+        """Judge the targets that these roll-ups are about."""
+        targets = [target for subject in subjects for target in self._by_subject.get(subject, ())]
+        return self.judge(connection, targets) if targets else []
+
+    def judge_everything(self, connection: Connection) -> list[Change]:
+        """Judge every target of the catalogue and take away what the catalogue no longer has."""
+        self.remove_others(connection)
+        return self.judge(connection, self.catalogue.targets)
+
+    def remove_others(self, connection: Connection) -> None:
+        """Take away the assessments of targets that are not in the catalogue."""
+        remove_others(connection, [target.id for target in self.catalogue.targets], self._clock.now())
+
+    def judge(self, connection: Connection, targets: Sequence[Target]) -> list[Change]:
+        """Judge these targets and write what is new; what has another verdict now is returned."""
+        now = self._clock.now()
+        stored = read_stored(connection, [target.id for target in targets])
+        rollups = read_rollups(connection, {_subject_of(target) for target in targets})
+        rows = [row for target in targets if (row := self._row(target, rollups, stored.get(target.id), now))]
+        write(connection, rows, now)
+        return [change for row in rows if (change := self._change(row, stored.get(row["target"])))]
+
+    def _row(self, target: Target, rollups: Rollups, before: Stored | None, now: datetime) -> Row | None:
+        subject = _subject_of(target)
+        indicator, plan = self.catalogue.indicator[target.indicator], self.catalogue.plan[target.plan]
+        history = list(observations(self.catalogue, subject, rollups[subject], shanghai_date(now)))
+        assessment = assess(target, plan, indicator, history, now, names=self._names)
+        row = row_of(assessment) | {
+            "plan": target.plan,
+            "indicator": target.indicator,
+            "org": target.org,
+            "cluster": target.cluster,
+            "tier": target.tier,
+            "pillar": target.pillar,
+            "period_type": indicator.reporting.frequency.name.lower(),
+            "overdue": _overdue(history, rollups[subject], now),
+            "accepted_at": _newest(assessment, rollups[subject]),
+        }
+        said, digest = digests(row)
+        terms = self._terms_of(target)
+        if before is not None and (before.digest, before.terms) == (digest, terms):
+            return None
+        says_the_same = before is not None and before.said == said
+        cause = before.changed_by if before and says_the_same else self._cause(before, assessment, terms)
+        return row | {
+            "said": said,
+            "digest": digest,
+            "terms": terms,
+            "changed_by": cause,
+            "judged_at": before.judged_at if before and says_the_same else now,
+            "catalogue_version": self.version,
+        }
+
+    def _cause(self, before: Stored | None, assessment: Assessment, terms: str) -> str:
+        if before is None:
+            cause = changed_by((), assessment.rests_on)
+        else:
+            cause = changed_by(before.rests_on, assessment.rests_on, catalogue_changed=before.terms != terms)
+        if cause is Cause.TIME and (before is None or before.catalogue_version != self.version):
+            # Neither figures nor terms moved: the target is new, or names or duties are, which a catalogue does.
+            cause = Cause.CATALOGUE
+        return cause.value
+
+    def _change(self, row: Row, before: Stored | None) -> Change | None:
+        verdict_before = None if before is None else before.verdict
+        if verdict_before == row["verdict"]:
+            return None
+        subject = _subject_of(self.catalogue.target[row["target"]])
+        return Change(row["target"], subject, verdict_before, row["verdict"], row["changed_by"])
+
+    def _terms_of(self, target: Target) -> str:
+        if target.id not in self._terms:
+            parts = (target, self.catalogue.plan[target.plan], self.catalogue.indicator[target.indicator])
+            document = orjson.dumps([part.model_dump(mode="json") for part in parts], option=orjson.OPT_SORT_KEYS)
+            self._terms[target.id] = hashlib.sha256(document).hexdigest()
+        return self._terms[target.id]
+
+
+def _subject_of(target: Target) -> Subject:
+    return Subject(target.indicator, target.org, target.cluster, target.tier)
+
+
+def _overdue(history: Sequence[Observation], rollups: Mapping[str, StoredRollup], now: datetime) -> int:
+    """The figures of the latest due period that have not come; 0 while nothing has been due."""
+    for seen in reversed(history):
+        if seen.due_at <= now and not seen.does_not_apply:
+            rollup = rollups.get(seen.period.key)
+            return seen.expected if rollup is None else rollup.overdue(now)
+    return 0
+
+
+def _newest(assessment: Assessment, rollups: Mapping[str, StoredRollup]) -> datetime | None:
+    """When the newest of the figures that an assessment rests on was accepted."""
+    used = [rollups[basis.period].accepted_at for basis in assessment.rests_on if basis.period in rollups]
+    return max((moment.astimezone(UTC) for moment in used if moment is not None), default=None)

@@ -1,0 +1,98 @@
+"""The window on the verdicts: the database's current assessments in memory, never older than a moment."""
+
+from __future__ import annotations
+
+import threading
+from decimal import Decimal
+
+import structlog
+from prometheus_client import Histogram
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from fourones_alerting.domain.verdicts import Verdict
+from fourones_alerting.metrics.series import Shown, exposition
+from fourones_shared.database.engine import is_transient
+from fourones_shared.domain.clock import Clock
+
+log = structlog.get_logger(__name__)
+
+FRESHNESS = Histogram(
+    "fourones_figure_freshness_seconds",
+    "From the acceptance of a figure to the metric that shows it.",
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600),
+)
+
+# A figure must be in the metrics within a second of its acceptance; a look that finds nothing is one small query.
+LOOK_EVERY_S = 0.2
+
+
+class Window:
+    """What `/metrics` shows of the verdicts.
+
+    While the database is away it goes on showing what it has seen: a verdict does not change because nobody can
+    look it up, and series that vanish would resolve alerts.
+    """
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._assessments: tuple[Shown, ...] = ()
+        self._state: tuple[int, Decimal] | None = None
+        self._written: tuple[tuple[Shown, ...], bytes] = ((), b"")
+
+    def text(self) -> bytes:
+        """The series, written anew only when an assessment has changed."""
+        assessments = self._assessments
+        written, document = self._written
+        if written is not assessments:
+            document = exposition(assessments)
+            self._written = (assessments, document)
+        return document
+
+    def look(self) -> None:
+        """Take in what the database says now.
+
+        Raises:
+            DBAPIError: when the database is away.
+        """
+        # One snapshot, or a write between the two statements would be counted as seen without having been.
+        with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+            rows, changes = connection.execute(_STATE).one()
+            if (rows, changes) == self._state:
+                return
+            assessments = tuple(
+                Shown(**{**row, "verdict": Verdict(row["verdict"]), "departments": tuple(row["departments"])})
+                for row in connection.execute(_READ).mappings()
+            )
+        if self._state is not None:
+            self._observe_freshness(assessments)
+        self._assessments, self._state = assessments, (rows, changes)
+
+    def follow(self, stop: threading.Event) -> None:
+        """Look until `stop` is set, through outages of the database."""
+        while not stop.is_set():
+            try:
+                self.look()
+            except DBAPIError as error:
+                if not is_transient(error):
+                    raise
+                log.warning("metrics show what was last seen", error=str(error).splitlines()[0])
+            stop.wait(LOOK_EVERY_S)
+
+    def _observe_freshness(self, assessments: tuple[Shown, ...]) -> None:
+        now = self._clock.now()
+        before = {shown.target: shown.accepted_at for shown in self._assessments}
+        for shown in assessments:
+            last = before.get(shown.target)
+            if shown.accepted_at is not None and (last is None or last < shown.accepted_at):
+                FRESHNESS.observe(max(0.0, (now - shown.accepted_at).total_seconds()))
+
+
+# The sum rises with every write, also with one whose number becomes visible after a higher one.
+_STATE = text("SELECT count(*), coalesce(sum(changed), 0) FROM assessment")
+_READ = text(
+    "SELECT target, plan, indicator, cluster, pillar, org, period_type, verdict, value, target_value, due_value,"
+    " attainment, months_behind, reported, expected, overdue, departments, accepted_at"
+    " FROM assessment ORDER BY target"
+)
