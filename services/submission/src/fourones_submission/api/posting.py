@@ -1,0 +1,160 @@
+"""Taking a submission in: read it, check it, store it, or say everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from anyio import to_thread
+from fastapi import Request
+from fastapi.responses import Response
+
+from fourones_shared.access.keys import Principal
+from fourones_shared.domain.clock import Clock
+from fourones_shared.http.problems import Fault as PublicFault
+from fourones_shared.http.problems import Problem
+from fourones_shared.tracing import current_traceparent
+from fourones_submission.api.bodies import body_of, media_type_of, not_parseable
+from fourones_submission.api.models import SubmissionAccepted, SubmissionChecked
+from fourones_submission.domain.checking import Checked, check, codes
+from fourones_submission.domain.draft import Draft, Fault
+from fourones_submission.domain.terms import Terms
+from fourones_submission.formats import READERS
+from fourones_submission.formats.errors import Unreadable
+from fourones_submission.metrics import FAULTS, FIGURES, SUBMISSIONS
+from fourones_submission.storage.acceptance import Acceptance, Accepted, Sent
+from fourones_submission.storage.errors import EventTooLarge, KeyBusy, KeyReused, NothingToWithdraw
+from fourones_submission.terms_in_force import TermsInForce
+
+# Checking this much takes tens of milliseconds: in a thread, so that small submissions are not kept waiting.
+CHECKED_IN_A_THREAD_BYTES = 128 * 1024
+LONGEST_IDEMPOTENCY_KEY = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Answers `POST /v1/submissions`."""
+
+    acceptance: Acceptance
+    terms: TermsInForce
+    clock: Clock
+    max_body_bytes: int
+
+    async def answer(
+        self, request: Request, caller: Principal, *, idempotency_key: str | None, dry_run: bool
+    ) -> Response:
+        """202 with the receipt's beginning, 200 for a dry run.
+
+        Raises:
+            Problem: with everything that is wrong.
+        """
+        key = _idempotency_key(idempotency_key)
+        media_type = media_type_of(request, READERS)
+        body = await body_of(request, self.max_body_bytes)
+        in_force = self.terms.now()
+        draft, checked = await self._checked(body, media_type, in_force, caller)
+        if dry_run:
+            return await self._dry_run(checked, in_force)
+        names = draft.prepared_by, draft.approved_by
+        sent = Sent(body, media_type, caller.org or "", caller.key_id, *names, key)
+        try:
+            return _accepted(await self._accept(sent, checked, in_force))
+        except NothingToWithdraw as error:
+            raise _refusal(error.faults, in_force) from error
+        except KeyBusy as error:
+            detail = "同一个 Idempotency-Key 的请求正在处理:请稍后用同样的内容重试"
+            raise Problem(HTTPStatus.CONFLICT, detail, headers={"Retry-After": "1"}) from error
+        except KeyReused as error:
+            raise _key_reused(error) from error
+        except EventTooLarge as error:
+            detail = f"内容过大:生成的消息有 {error.size} 字节,上限为 {error.limit} 字节,请分几次报送或缩短说明"
+            raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from error
+
+    async def _checked(self, body: bytes, media_type: str, terms: Terms, caller: Principal) -> tuple[Draft, Checked]:
+        def work() -> tuple[Draft, Checked]:
+            draft = READERS[media_type](body)
+            return draft, check(draft, terms, caller, self.clock.now())
+
+        try:
+            if len(body) > CHECKED_IN_A_THREAD_BYTES:
+                return await to_thread.run_sync(work)
+            return work()
+        except Unreadable as error:
+            SUBMISSIONS.labels("refused").inc()
+            FAULTS.labels("not_parseable").inc()
+            raise not_parseable(error.detail, error.line, error.column) from error
+
+    async def _accept(self, sent: Sent, checked: Checked, terms: Terms) -> Accepted:
+        if not checked.faults:
+            return await self.acceptance.accept(sent, checked, terms.version, current_traceparent())
+        earlier = await self.acceptance.answered_before(sent)
+        if earlier is None:
+            raise _refusal(checked.faults, terms, forbidden=checked.forbidden)
+        return earlier
+
+    async def _dry_run(self, checked: Checked, terms: Terms) -> Response:
+        if checked.faults:
+            raise _refusal(checked.faults, terms, forbidden=checked.forbidden)
+        try:
+            await self.acceptance.dry_run(checked)
+        except NothingToWithdraw as error:
+            raise _refusal(error.faults, terms) from error
+        SUBMISSIONS.labels("checked").inc()
+        answer = SubmissionChecked(org=checked.org, figures=len(checked.figures))
+        return Response(answer.model_dump_json(), media_type="application/json")
+
+
+def _accepted(accepted: Accepted) -> Response:
+    SUBMISSIONS.labels("repeated" if accepted.repeated else "accepted").inc()
+    if not accepted.repeated:
+        FIGURES.inc(accepted.figures)
+    answer = SubmissionAccepted.model_validate(accepted, from_attributes=True)
+    return Response(
+        answer.model_dump_json(),
+        HTTPStatus.ACCEPTED,
+        headers={"Location": f"/v1/submissions/{accepted.submission_id}"},
+        media_type="application/json",
+    )
+
+
+def _refusal(faults: Sequence[Fault], terms: Terms, *, forbidden: bool = False) -> Problem:
+    SUBMISSIONS.labels("forbidden" if forbidden else "refused").inc()
+    for code, count in codes(faults).items():
+        FAULTS.labels(code).inc(count)
+    if forbidden:
+        return Problem(HTTPStatus.FORBIDDEN, "超出本密钥的权限,全部未接收:请看 errors", errors=_public(faults))
+    detail = f"共 {len(faults)} 处有误,全部未接收:请按 errors 逐条修改后整份重报(数据字典第 {terms.version} 版)"
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=_public(faults))
+
+
+def _key_reused(error: KeyReused) -> Problem:
+    detail = f"这个 Idempotency-Key 已用于另一份内容({error.submission_id}):新内容请换一个新的键"
+    fault = PublicFault(pointer="header:Idempotency-Key", code="idempotency_key_reused", detail=detail)
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[fault])
+
+
+def _public(faults: Iterable[Fault]) -> list[PublicFault]:
+    return [PublicFault(pointer=_pointer(f), code=f.code, detail=f.detail) for f in faults]
+
+
+def _pointer(fault: Fault) -> str:
+    # Sent field names may hold anything, halves of surrogate pairs too, which no answer could carry.
+    place = "" if fault.figure is None else f"/figures/{fault.figure}"
+    if fault.field is None:
+        return place
+    name = fault.field.replace("~", "~0").replace("/", "~1")
+    return f"{place}/{name.encode('utf-8', 'backslashreplace').decode()}"
+
+
+def _idempotency_key(header: str | None) -> str | None:
+    if header is None:
+        return None
+    key = header.strip()
+    if len(key) >= 2 and key.startswith('"') and key.endswith('"'):
+        key = key[1:-1].replace('\\"', '"').replace("\\\\", "\\")
+    if not 1 <= len(key) <= LONGEST_IDEMPOTENCY_KEY or not key.isprintable():
+        detail = f"Idempotency-Key 应为 1 到 {LONGEST_IDEMPOTENCY_KEY} 个可见字符,如一个 UUID"
+        fault = PublicFault(pointer="header:Idempotency-Key", code="idempotency_key_invalid", detail=detail)
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[fault])
+    return key

@@ -1,0 +1,180 @@
+"""Puts the service's processes together: the only place that knows which part is plugged into which."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+
+import structlog
+from fastapi import FastAPI
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+
+from fourones_shared.database.engine import api_engine, assert_durable, is_transient, worker_engine
+from fourones_shared.domain.clock import Clock, SystemClock
+from fourones_shared.events.model import FiguresApplied
+from fourones_shared.http.service import add_health, service_app
+from fourones_shared.kafka.consumer import ConsumerLoop
+from fourones_shared.kafka.outbox import Relay
+from fourones_shared.reference import ReferenceCopy
+from fourones_submission.api.catalogue import catalogue_routes
+from fourones_submission.api.posting import Posting
+from fourones_submission.api.submissions import submission_routes
+from fourones_submission.settings import SubmissionSettings
+from fourones_submission.storage.acceptance import Acceptance
+from fourones_submission.storage.applied import AppliedHandler
+from fourones_submission.storage.catalogues import Catalogues
+from fourones_submission.storage.housekeeping import forget_old_idempotency_keys
+from fourones_submission.storage.keys import Keys
+from fourones_submission.storage.outbox import SubmissionOutbox
+from fourones_submission.storage.receipts import Receipts
+from fourones_submission.terms_in_force import TermsInForce
+
+log = structlog.get_logger(__name__)
+
+HOUSEKEEPING_EVERY_S = 3600.0
+LOOK_FOR_DATABASE_EVERY_S = 1.0
+
+DESCRIPTION = (
+    "Takes figures in: `POST /v1/submissions` answers 202 once a submission is stored and numbered, or tells "
+    "everything that is wrong with it. Every request but those for health needs `Authorization: Bearer <key>`."
+)
+
+Thread = Callable[[threading.Event], None]
+
+
+@dataclass(frozen=True)
+class Process:
+    """What `process.serve` runs: an application, and the threads beside it; `close` comes after all of them."""
+
+    app: FastAPI
+    threads: Mapping[str, Thread]
+    close: Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Operations:
+    """What the operators' commands work with."""
+
+    keys: Keys
+    reference: ReferenceCopy
+
+
+def api(settings: SubmissionSettings, clock: Clock | None = None) -> Process:
+    """The API. It never speaks to Kafka: a broker that is away refuses no figure."""
+    clock = clock or SystemClock()
+    follower = worker_engine(settings.database_url, name="fourones-submission-api-reference", pool_size=2)
+    engine = api_engine(settings.database_url, name="fourones-submission-api", pool_size=settings.database_pool)
+    reference = ReferenceCopy(follower)
+    app = service_app(title="fourones submission", description=DESCRIPTION, reference=reference, clock=clock)
+    app.include_router(
+        submission_routes(
+            posting=Posting(Acceptance(engine, clock), TermsInForce(reference), clock, settings.max_body_bytes),
+            receipts=Receipts(engine),
+        )
+    )
+    app.include_router(
+        catalogue_routes(
+            catalogues=Catalogues(engine, clock), reference=reference, max_body_bytes=settings.max_body_bytes
+        )
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await engine.dispose()
+
+    app.router.lifespan_context = lifespan
+
+    def follow(stop: threading.Event) -> None:
+        require_durable_database(follower, stop)
+        reference.follow(stop)
+
+    return Process(app, {"reference": follow}, follower.dispose)
+
+
+def worker(settings: SubmissionSettings, clock: Clock | None = None) -> Process:
+    """The worker: carries the outbox to Kafka, completes receipts, forgets what is too old."""
+    clock = clock or SystemClock()
+    engine = worker_engine(settings.database_url, name="fourones-submission-worker")
+    outbox = SubmissionOutbox(clock)
+    relay = Relay(
+        name="submission-outbox",
+        engine=engine,
+        store=outbox,
+        bootstrap=settings.kafka_bootstrap,
+        topic_prefix=settings.topic_prefix,
+        measure=outbox.backlog,
+    )
+    receipts = ConsumerLoop(
+        group="submission-receipts",
+        topics=[FiguresApplied.TOPIC],
+        handler=AppliedHandler(),
+        engine=engine,
+        bootstrap=settings.kafka_bootstrap,
+        topic_prefix=settings.topic_prefix,
+    )
+    app = FastAPI(title="fourones submission worker", openapi_url=None)
+    add_health(app, receipts.is_ready)
+
+    def after_durable(work: Thread) -> Thread:
+        def run(stop: threading.Event) -> None:
+            require_durable_database(engine, stop)
+            work(stop)
+
+        return run
+
+    return Process(
+        app,
+        {
+            "relay": after_durable(relay.run),
+            "receipts": after_durable(receipts.run),
+            "receipts-watch": receipts.watch,
+            "housekeeping": _every(HOUSEKEEPING_EVERY_S, lambda: forget_old_idempotency_keys(engine, clock)),
+        },
+        engine.dispose,
+    )
+
+
+@contextmanager
+def operations(settings: SubmissionSettings, clock: Clock | None = None) -> Iterator[Operations]:
+    """What one command of the operators needs."""
+    engine = worker_engine(settings.database_url, name="fourones-submission-command", pool_size=1)
+    try:
+        yield Operations(Keys(engine, clock or SystemClock()), ReferenceCopy(engine))
+    finally:
+        engine.dispose()
+
+
+def require_durable_database(engine: Engine, stop: threading.Event) -> None:
+    """Wait for the database, then see that it keeps what it commits.
+
+    Raises:
+        Stop: when it may forget.
+    """
+    while not stop.is_set():
+        try:
+            with engine.connect() as connection:
+                assert_durable(connection)
+        except DBAPIError as error:
+            if not is_transient(error):
+                raise
+            log.warning("database is away", error=str(error).splitlines()[0])
+            stop.wait(LOOK_FOR_DATABASE_EVERY_S)
+        else:
+            return
+
+
+def _every(seconds: float, work: Callable[[], None]) -> Thread:
+    def run(stop: threading.Event) -> None:
+        while not stop.is_set():
+            try:
+                work()
+            except DBAPIError as error:
+                if not is_transient(error):
+                    raise
+            stop.wait(seconds)
+
+    return run

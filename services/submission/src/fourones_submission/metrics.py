@@ -1,0 +1,13 @@
+"""The service's own metrics, each declared once; requests, outbox and consumer are measured by `shared`."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter
+
+SUBMISSIONS = Counter(
+    "fourones_submissions_total",
+    "Submissions received, by what became of them: accepted, repeated, checked (dry run), refused, forbidden.",
+    ["outcome"],
+)
+FIGURES = Counter("fourones_figures_accepted_total", "Figures accepted.")
+FAULTS = Counter("fourones_submission_faults_total", "What was wrong with refused submissions, by rule.", ["code"])

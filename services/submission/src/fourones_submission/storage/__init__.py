@@ -1,0 +1,1 @@
+"""What the service keeps in PostgreSQL, and the transactions that change it."""

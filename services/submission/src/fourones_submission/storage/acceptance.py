@@ -1,0 +1,300 @@
+"""Accepting a submission: one transaction that numbers it, stores it and puts its event into the outbox.
+
+    1. with an Idempotency-Key: take its turn, or tell that somebody has it; then look whether it was used before
+    2. lock the organisation's row and take the sequence under it: the order of the numbers is that of the commits
+    3. with withdrawals: see that what they withdraw is there
+    4. one statement: receipt, remembered key, outbox row, figures known
+    5. commit
+
+No step depends on how much history there is. Kafka has no part in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import uuid_utils
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from fourones_shared.domain.clock import Clock
+from fourones_shared.events.envelope import Wire, wrap
+from fourones_shared.events.model import FiguresSubmitted, FigureSubmitted
+from fourones_shared.topics import all_topics
+from fourones_submission.domain.checking import Checked, CheckedFigure, FigureKey, nothing_to_withdraw
+from fourones_submission.storage.errors import EventTooLarge, KeyBusy, KeyReused, NothingToWithdraw
+
+SOURCE = "/fourones/submission"
+# Kafka measures a record with its batch around it: 61 bytes of batch header and some varints.
+RECORD_OVERHEAD = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A submission as it was sent: its bytes, and whose key it bears."""
+
+    body: bytes
+    media_type: str
+    reported_by: str
+    key_id: str
+    prepared_by: str | None = None
+    approved_by: str | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def digest(self) -> bytes:
+        """What tells another body from the same one."""
+        return hashlib.sha256(self.body).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What was answered when a submission was accepted; the same again for a repetition."""
+
+    submission_id: str
+    org: str
+    figures: int
+    sequence: int
+    received_at: datetime
+    warnings: list[dict[str, str]]
+    repeated: bool = False
+
+
+class Acceptance:
+    """Takes submissions into the database."""
+
+    def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    async def accept(self, sent: Sent, checked: Checked, catalogue_version: int, traceparent: str | None) -> Accepted:
+        """Number and store a submission that has been checked.
+
+        Raises:
+            KeyBusy: another request with the same idempotency key is being worked on.
+            KeyReused: the idempotency key stands for another body.
+            NothingToWithdraw: a withdrawn figure does not exist.
+            EventTooLarge: its event would not pass through Kafka.
+        """
+        async with self._engine.begin() as connection:
+            if sent.idempotency_key is not None:
+                await _take_turn(connection, sent)
+                earlier = await _remembered(connection, sent)
+                if earlier is not None:
+                    return earlier
+            sequence = await _lock_and_number(connection, checked.org)
+            missing = nothing_to_withdraw(checked, await _existing(connection, checked))
+            if missing:
+                raise NothingToWithdraw(missing)
+            accepted = Accepted(
+                str(uuid_utils.uuid7()), checked.org, len(checked.figures), sequence, self._clock.now(), []
+            )
+            wire = _event(accepted, sent, checked, catalogue_version, traceparent)
+            await _store(
+                connection, accepted, sent=sent, checked=checked, catalogue_version=catalogue_version, wire=wire
+            )
+            return accepted
+
+    async def dry_run(self, checked: Checked) -> None:
+        """Check what only the database knows, and store nothing.
+
+        Raises:
+            NothingToWithdraw: a withdrawn figure does not exist.
+        """
+        if checked.withdrawals:
+            async with self._engine.connect() as connection:
+                missing = nothing_to_withdraw(checked, await _existing(connection, checked))
+            if missing:
+                raise NothingToWithdraw(missing)
+
+    async def answered_before(self, sent: Sent) -> Accepted | None:
+        """The first answer to this very request; what was accepted once stays so when the rules have changed since.
+
+        Raises:
+            KeyReused: the idempotency key stands for another body.
+        """
+        if sent.idempotency_key is None:
+            return None
+        async with self._engine.connect() as connection:
+            return await _remembered(connection, sent)
+
+
+async def _take_turn(connection: AsyncConnection, sent: Sent) -> None:
+    name = f"idempotency:{sent.reported_by}:{sent.idempotency_key}"
+    if not (await connection.execute(_TRY_TURN, {"name": name})).scalar_one():
+        raise KeyBusy
+
+
+async def _remembered(connection: AsyncConnection, sent: Sent) -> Accepted | None:
+    names = {"reported_by": sent.reported_by, "key": sent.idempotency_key}
+    row = (await connection.execute(_REMEMBERED, names)).one_or_none()
+    if row is None:
+        return None
+    if bytes(row.body_digest) != sent.digest:
+        raise KeyReused(str(row.submission_id))
+    return Accepted(
+        str(row.submission_id), row.org, row.figures, row.sequence, row.received_at, row.warnings, repeated=True
+    )
+
+
+async def _lock_and_number(connection: AsyncConnection, org: str) -> int:
+    sequence = (await connection.execute(_LOCK_AND_NUMBER, {"org": org})).scalar_one_or_none()
+    if sequence is None:
+        # The organisation's first submission ever.
+        await connection.execute(_NEW_ORGANISATION, {"org": org})
+        sequence = (await connection.execute(_LOCK_AND_NUMBER, {"org": org})).scalar_one()
+    return int(sequence)
+
+
+async def _existing(connection: AsyncConnection, checked: Checked) -> Sequence[FigureKey]:
+    withdrawals = checked.withdrawals
+    if not withdrawals:
+        return ()
+    rows = await connection.execute(_EXISTING, {"org": checked.org} | _columns(withdrawals))
+    return [(row.indicator, row.cluster, row.period) for row in rows]
+
+
+def _event(accepted: Accepted, sent: Sent, checked: Checked, catalogue_version: int, traceparent: str | None) -> Wire:
+    data = FiguresSubmitted(
+        submission_id=accepted.submission_id,
+        org=accepted.org,
+        sequence=accepted.sequence,
+        catalogue_version=catalogue_version,
+        received_at=accepted.received_at,
+        reported_by=sent.reported_by,
+        key_id=sent.key_id,
+        prepared_by=sent.prepared_by,
+        approved_by=sent.approved_by,
+        figures=tuple(_figure(figure) for figure in checked.figures),
+    )
+    wire = wrap(
+        data, event_id=accepted.submission_id, source=SOURCE, time=accepted.received_at, traceparent=traceparent
+    )
+    require_size(wire)
+    return wire
+
+
+def require_size(wire: Wire) -> None:
+    """See that Kafka will take a record.
+
+    Raises:
+        EventTooLarge: when it is larger than its topic admits.
+    """
+    headers = sum(len(name) + len(value) + 8 for name, value in wire.headers)
+    size = len(wire.key) + len(wire.value) + headers + RECORD_OVERHEAD
+    limit = all_topics()[wire.topic].max_message_bytes
+    if size > limit:
+        raise EventTooLarge(size, limit)
+
+
+def _figure(figure: CheckedFigure) -> FigureSubmitted:
+    return FigureSubmitted(
+        indicator=figure.indicator,
+        cluster=figure.cluster,
+        period=figure.period,
+        value=figure.value,
+        status=figure.status,
+        note=figure.note,
+        justification=figure.justification,
+        withdrawn=figure.withdrawn,
+    )
+
+
+async def _store(
+    connection: AsyncConnection,
+    accepted: Accepted,
+    *,
+    sent: Sent,
+    checked: Checked,
+    catalogue_version: int,
+    wire: Wire,
+) -> None:
+    values: dict[str, Any] = {
+        "id": UUID(accepted.submission_id),
+        "sequence": accepted.sequence,
+        "org": accepted.org,
+        "reported_by": sent.reported_by,
+        "key_id": sent.key_id,
+        "prepared_by": sent.prepared_by,
+        "approved_by": sent.approved_by,
+        "received_at": accepted.received_at,
+        "catalogue_version": catalogue_version,
+        "figures": accepted.figures,
+        "warnings": orjson.dumps(accepted.warnings).decode(),
+        "media_type": sent.media_type,
+        "body": sent.body,
+        "idempotency_key": sent.idempotency_key,
+        "digest": sent.digest,
+        "topic": wire.topic,
+        "record_key": wire.key,
+        "record_value": wire.value,
+        "headers": orjson.dumps({name: value.decode() for name, value in wire.headers}).decode(),
+    }
+    values |= _columns(figure.key for figure in checked.figures if not figure.withdrawn)
+    await connection.execute(_STORE, values)
+    if checked.withdrawals:
+        await connection.execute(_FORGET_FIGURES, {"org": accepted.org} | _columns(checked.withdrawals))
+
+
+def _columns(keys: Iterable[FigureKey]) -> dict[str, str]:
+    # Array literals are several times cheaper than lists adapted by the driver; ids and canonical periods hold
+    # no character that would need quoting.
+    listed = list(keys)
+    return {
+        "indicators": "{" + ",".join([key[0] for key in listed]) + "}",
+        "clusters": "{" + ",".join([key[1] for key in listed]) + "}",
+        "periods": "{" + ",".join([key[2] for key in listed]) + "}",
+    }
+
+
+_TRY_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
+_REMEMBERED = text(
+    "SELECT i.body_digest, s.submission_id, s.org, s.figures, s.sequence, s.received_at, s.warnings"
+    " FROM idempotency i JOIN submission s USING (submission_id)"
+    " WHERE i.reported_by = :reported_by AND i.idempotency_key = :key"
+)
+# The number is taken for the row that the lock has returned, hence after whoever held it before has committed.
+_LOCK_AND_NUMBER = text(
+    "WITH locked AS MATERIALIZED (SELECT org FROM organisation_lock WHERE org = :org FOR UPDATE)"
+    " SELECT nextval('submission_sequence') FROM locked"
+)
+_NEW_ORGANISATION = text("INSERT INTO organisation_lock (org) VALUES (:org) ON CONFLICT DO NOTHING")
+_SENT_FIGURES = (
+    "unnest(CAST(:indicators AS text[]), CAST(:periods AS text[]), CAST(:clusters AS text[]))"
+    " AS sent (indicator, period, cluster)"
+)
+_EXISTING = text(
+    f"SELECT sent.indicator, sent.cluster, sent.period FROM {_SENT_FIGURES}"  # noqa: S608 - a constant of ours
+    " JOIN figure_known AS known ON known.org = :org AND known.indicator = sent.indicator"
+    " AND known.period = sent.period AND sent.cluster = ANY (known.clusters)"
+)
+_STORE = text(
+    "WITH stored AS (INSERT INTO submission (submission_id, sequence, org, reported_by, key_id, prepared_by,"  # noqa: S608
+    " approved_by, received_at, catalogue_version, figures, warnings, media_type, body)"
+    " VALUES (:id, :sequence, :org, :reported_by, :key_id, :prepared_by, :approved_by, :received_at,"
+    " :catalogue_version, :figures, CAST(:warnings AS jsonb), :media_type, :body)),"
+    " remembered AS (INSERT INTO idempotency (reported_by, idempotency_key, body_digest, submission_id, remembered_at)"
+    " SELECT :reported_by, CAST(:idempotency_key AS text), :digest, :id, :received_at"
+    " WHERE CAST(:idempotency_key AS text) IS NOT NULL),"
+    " told AS (INSERT INTO outbox (topic, key, value, headers, reference, created_at)"
+    " VALUES (:topic, :record_key, :record_value, CAST(:headers AS jsonb), CAST(:id AS text), :received_at))"
+    " INSERT INTO figure_known AS known (org, indicator, period, clusters)"
+    f" SELECT :org, sent.indicator, sent.period, array_agg(sent.cluster) FROM {_SENT_FIGURES}"
+    " GROUP BY sent.indicator, sent.period"
+    " ON CONFLICT (org, indicator, period) DO UPDATE SET clusters ="
+    " ARRAY(SELECT unnest(known.clusters) UNION SELECT unnest(excluded.clusters))"
+    " WHERE NOT known.clusters @> excluded.clusters"
+)
+_FORGET_FIGURES = text(
+    "UPDATE figure_known AS known"  # noqa: S608
+    " SET clusters = ARRAY(SELECT unnest(known.clusters) EXCEPT SELECT unnest(gone.clusters))"
+    " FROM (SELECT sent.indicator, sent.period, array_agg(sent.cluster) AS clusters"
+    f" FROM {_SENT_FIGURES} GROUP BY sent.indicator, sent.period) AS gone"
+    " WHERE known.org = :org AND known.indicator = gone.indicator AND known.period = gone.period"
+)

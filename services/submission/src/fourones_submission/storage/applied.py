@@ -1,0 +1,49 @@
+"""Completes receipts with what aggregation says became of the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from fourones_shared.errors import DeadLetter
+from fourones_shared.events.envelope import Envelope, data_of
+from fourones_shared.events.model import FiguresApplied
+from fourones_shared.kafka.consumer import Received
+
+
+class AppliedHandler:
+    """Applies `figures-applied` to the receipts; repetitions change nothing."""
+
+    def decode(self, envelope: Envelope) -> FiguresApplied:
+        """The event's data.
+
+        Raises:
+            DeadLetter: when it is another event, or about no submission of ours.
+        """
+        data = data_of(envelope, FiguresApplied)
+        try:
+            UUID(data.submission_id)
+        except ValueError as error:
+            raise DeadLetter("bad_data", f"{data.submission_id!r} is no submission's id") from error
+        return data
+
+    def ready_for(self, data: FiguresApplied) -> bool:  # noqa: ARG002
+        """Receipts wait for nothing."""
+        return True
+
+    def apply(self, connection: Connection, events: Sequence[Received[FiguresApplied]]) -> None:
+        """Complete the receipts, a later word on a submission over an earlier one."""
+        outcomes = {event.data.submission_id: event.data for event in events}
+        connection.execute(_COMPLETE, [outcome.model_dump(mode="python") for outcome in outcomes.values()])
+
+
+# A submission that was set aside may be applied after it has been mended; what was applied stays as it was, even
+# when aggregation is rebuilt and tells it all again with other counts.
+_COMPLETE = text(
+    "UPDATE submission SET outcome = CAST(:outcome AS text),"
+    " applied_at = CASE WHEN CAST(:outcome AS text) = 'applied' THEN CAST(:applied_at AS timestamptz) END,"
+    " applied = :applied, superseded = :superseded, excluded = :excluded, reason = :reason"
+    " WHERE submission_id = CAST(:submission_id AS uuid) AND outcome IS DISTINCT FROM 'applied'"
+)
