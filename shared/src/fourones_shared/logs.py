@@ -10,6 +10,9 @@ from opentelemetry import trace
 
 from fourones_shared.settings import ServiceSettings
 
+# Without the local variables: they are long, and one of them may be a key.
+_TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure_logging(settings: ServiceSettings, service: str) -> None:
     """Send the process's log lines, those of libraries too, through structlog."""
@@ -20,7 +23,7 @@ def configure_logging(settings: ServiceSettings, service: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _with_trace,
-        structlog.processors.dict_tracebacks if settings.log_format == "json" else _unchanged,
+        _TRACEBACKS if settings.log_format == "json" else _unchanged,
     ]
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False)
@@ -45,6 +48,8 @@ def configure_logging(settings: ServiceSettings, service: str) -> None:
     root.setLevel(level)
     # The client logs every reconnect at INFO; while a broker is away that is one line a second of nothing new.
     logging.getLogger("kafka").setLevel(logging.WARNING)
+    # On a machine short of cores the client's I/O loop says after every pause that it had one.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
     structlog.contextvars.bind_contextvars(service=service)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import structlog
 import uvicorn
@@ -23,8 +25,8 @@ def serve(
 ) -> int:
     """Serve HTTP in the foreground and run each of `threads` beside it until SIGTERM or SIGINT.
 
-    A thread that ends by an exception ends the process with exit code 1: the supervisor starts it anew, which is
-    safer than half a process.
+    A thread that ends before it is told to ends the process with exit code 1: the supervisor starts it anew, which
+    is safer than half a process.
 
     Returns:
         The process's exit code.
@@ -52,19 +54,41 @@ def serve(
             failed.set()
         finally:
             if not stop.is_set():
+                log.error("thread ended by itself, ending the process", thread=name)
+                failed.set()
                 stop.set()
                 server.should_exit = True
 
     running = [threading.Thread(target=guarded, args=item, name=item[0], daemon=True) for item in threads.items()]
-    for thread in running:
-        thread.start()
-    try:
-        server.run()
-    finally:
-        stop.set()
+    with _signals_end_orderly():
         for thread in running:
-            thread.join(GRACE_S)
-            if thread.is_alive():
-                log.error("thread did not end in time", thread=thread.name)
-                failed.set()
+            thread.start()
+        try:
+            server.run()
+        finally:
+            stop.set()
+            for thread in running:
+                thread.join(GRACE_S)
+                if thread.is_alive():
+                    log.error("thread did not end in time", thread=thread.name)
+                    failed.set()
     return 1 if failed.is_set() or not server.started else 0
+
+
+@contextmanager
+def _signals_end_orderly() -> Iterator[None]:
+    # uvicorn handles the signals while it runs and raises them again when it has ended; by default that would end the
+    # process before its threads have put away what they hold.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, _already_heard) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _already_heard(*_: object) -> None:
+    """The server has ended because of it."""

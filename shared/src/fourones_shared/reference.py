@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import orjson
 import structlog
@@ -100,23 +101,29 @@ class ReferenceCopy:
     keys: KeyRing = field(default_factory=KeyRing)
     version: int = 0
     catalogue: Catalogue | None = None
+    in_force: tuple[int, Catalogue] | None = None
+    """Version and catalogue of one moment, for who needs both to belong together."""
     database_answers: bool = False
-    _changed: int = -1
+    _newest: int = 0
+    _changes: Decimal = Decimal(-1)
+    _refreshing: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def refresh(self) -> None:
         """Take in what is new; two small queries when nothing is."""
-        with self.engine.connect() as connection:
+        # Two refreshes at once could each write back what the other has just replaced.
+        with self._refreshing, self.engine.connect() as connection:
             version = connection.execute(_IN_FORCE).scalar_one_or_none() or 0
             if version != self.version:
                 document = connection.execute(_DOCUMENT, {"version": version}).scalar_one()
                 self.catalogue = Catalogue.model_validate(document)
+                self.in_force = (version, self.catalogue)
                 self.version = version
-            changed: int = connection.execute(_KEYS_CHANGED).scalar_one()
-            if changed != self._changed:
-                rows = connection.execute(_KEYS_SINCE, {"since": self._changed}).mappings()
+            newest, changes = connection.execute(_KEYS_CHANGED).one()
+            if changes != self._changes:
+                rows = connection.execute(_KEYS_SINCE, {"since": self._newest}).mappings()
                 records = [KeyRecord.of(AccessGranted.model_validate(dict(row))) for row in rows]
                 self.keys.replace(records)
-                self._changed = changed
+                self._newest, self._changes = newest, changes
         self.database_answers = True
 
     def known(self, version: int) -> bool:
@@ -150,7 +157,8 @@ _LOCK_IN_FORCE = text("SELECT version FROM catalogue_in_force FOR UPDATE")
 _SET_IN_FORCE = text("UPDATE catalogue_in_force SET version = :version")
 _IN_FORCE = text("SELECT version FROM catalogue_in_force")
 _DOCUMENT = text("SELECT document FROM catalogue_version WHERE version = :version")
-_KEYS_CHANGED = text("SELECT coalesce(max(changed), 0) FROM access_key")
+# The sum rises with every change, also with one whose number becomes visible after a higher one.
+_KEYS_CHANGED = text("SELECT coalesce(max(changed), 0), coalesce(sum(changed), 0) FROM access_key")
 # A number may become visible after a higher one (transactions commit out of order); looking back a little and
 # taking a record twice is harmless, missing a revocation is not.
 _KEYS_SINCE = text(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field
@@ -13,7 +14,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="FOURONES_", frozen=True, extra="ignore")
 
-    database_url: str = Field(description="postgresql+psycopg://user:password@host:port/database")
+    database_url: str = Field(repr=False, description="postgresql+psycopg://user:password@host:port/database")
     kafka_bootstrap: str = Field(default="127.0.0.1:9092", description="host:port[,host:port…]")
     topic_prefix: str = Field(default="", description="put before every topic and group name, for tests")
     host: str = Field(default="127.0.0.1", description="address to listen on")
@@ -29,7 +30,11 @@ class ServiceSettings(BaseSettings):
 
 
 def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        # Not an address at all; it may be a password that was put into the wrong variable.
+        return "…"
     credentials, at, place = rest.rpartition("@")
     user = credentials.partition(":")[0]
-    return f"{scheme}://{user}{':…' if ':' in credentials else ''}{at}{place}"
+    shown = f"{scheme}://{user}{':…' if ':' in credentials else ''}{at}{place}"
+    return re.sub(r"(password=)[^&]*", r"\1…", shown)

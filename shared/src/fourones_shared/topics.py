@@ -20,7 +20,7 @@ class Topic(BaseModel):
     Attributes:
         name: logical name, with hyphens.
         owner: the one service that writes it.
-        key: what the record key is made of.
+        key: what the record key is made of; several parts are joined by `|`.
         partitioned_by: what decides the partition when that is not the key.
         cleanup: `delete` after the retention, or `compact` to the last record of each key.
         retention_days: None keeps everything for ever.
@@ -43,6 +43,12 @@ class Topic(BaseModel):
     def physical(self, prefix: str) -> str:
         """The name on the broker."""
         return prefix + self.name
+
+    def partition_source(self, key: bytes) -> bytes:
+        """The part of a record's key that decides its partition: all of it, or what `partitioned_by` names."""
+        if self.partitioned_by is None:
+            return key
+        return key.split(b"|")[self.key.split("|").index(self.partitioned_by)]
 
     def settings(self) -> dict[str, str]:
         """The topic's Kafka configuration."""

@@ -81,7 +81,9 @@ def worker(settings: ServiceSettings, clock: Clock | None = None) -> Process:
 
     threads: dict[str, Thread] = {
         "figures": parts.figures.run,
+        "figures-watch": parts.figures.watch,
         "reference": parts.catalogue.run,
+        "reference-watch": parts.catalogue.watch,
         "receipts": parts.receipts.run,
         "rollups": parts.rollups.run,
         "clock": parts.ticker.run,

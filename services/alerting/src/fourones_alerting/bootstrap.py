@@ -120,7 +120,9 @@ def worker(settings: AlertingSettings, clock: Clock) -> Process:
         {
             "catalogue": durable.before(reference.follow),
             "references": durable.before(references.run),
+            "references-watch": references.watch,
             "rollups": durable.before(rollups.run),
+            "rollups-watch": rollups.watch,
             "clock": durable.before(timekeeper.run),
         },
         engine.dispose,

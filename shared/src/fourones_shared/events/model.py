@@ -7,17 +7,23 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from fourones_shared.domain.numbers import format_decimal
 
-Exact = Annotated[Decimal, PlainSerializer(format_decimal, return_type=str, when_used="json")]
+# The one canonical spelling: no exponent, no trailing zeros, no negative zero.
+_DECIMAL = r"^(0|-?0\.[0-9]*[1-9]|-?[1-9][0-9]*(\.[0-9]*[1-9])?)$"
+Exact = Annotated[
+    Decimal,
+    PlainSerializer(format_decimal, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": _DECIMAL}, mode="serialization"),
+]
 
 
 class EventData(BaseModel):
     """Base of all event data. Unknown fields are ignored, so that a newer writer does not stop an older reader."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
     TYPE: ClassVar[str]
     TOPIC: ClassVar[str]
@@ -30,7 +36,7 @@ class EventData(BaseModel):
 class Part(BaseModel):
     """Base of the parts that event data is made of."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
 
 
 class Status(StrEnum):
@@ -48,13 +54,20 @@ class FigureSubmitted(Part):
     """One figure of a submission, as accepted: period in canonical spelling, unit that of the catalogue."""
 
     indicator: str
+    """Id of the catalogue."""
     cluster: str
+    """Id of the catalogue; `_T` for an indicator without clusters."""
     period: str
+    """`2026`, `2026-Q1`, `2026-03`, `2026-W12`, or a range such as `2026-01-01/P2M`."""
     value: Exact | None
+    """In the unit of the catalogue; null with status O or M and in a withdrawal."""
     status: Status = Status.NORMAL
     note: str | None = None
+    """What a reader must know of the value, as its reporter wrote it."""
     justification: str | None = None
+    """Why an unlikely value is right, as its reporter wrote it."""
     withdrawn: bool = False
+    """The figure is taken back: it counts as not reported."""
 
 
 class FiguresSubmitted(EventData):
@@ -65,10 +78,14 @@ class FiguresSubmitted(EventData):
 
     submission_id: str
     org: str
+    """Whom the figures are about."""
     sequence: int
+    """Rises with every accepted submission: of two values of a figure the one with the higher sequence is current."""
     catalogue_version: int
+    """The version the figures were checked under; they are applied under it or a later one."""
     received_at: datetime
     reported_by: str
+    """The organisation whose key it came with."""
     key_id: str
     prepared_by: str | None = None
     approved_by: str | None = None
@@ -90,10 +107,15 @@ class FiguresApplied(EventData):
     sequence: int
     applied_at: datetime
     outcome: Annotated[str, Field(pattern="^(applied|dead_lettered)$")] = "applied"
+    """`applied`, or `dead_lettered`: set aside whole, with the reason."""
     applied: int
+    """Figures that are current now."""
     superseded: int
+    """Figures that were already revised by a later submission."""
     excluded: int
+    """Figures that the catalogue in force does not admit any more; kept and shown as such."""
     reason: str | None = None
+    """Why it was set aside."""
 
     def partition_key(self) -> str:
         """The organisation."""
@@ -120,16 +142,16 @@ class Member(Part):
     status: Status | None = None
     note: str | None = None
     sequence: int | None = None
+    """The sequence of the submission it came with."""
 
 
 class Coverage(Part):
-    """How many of how many have reported; `missing` names up to 50 of the others by organisation, or by cluster
-    where the roll-up is about one organisation.
-    """
+    """How many of how many have reported."""
 
     reported: int
     expected: int
     missing: tuple[str, ...] = ()
+    """Up to 50 of the others, by organisation; by cluster where the roll-up is about one organisation."""
 
 
 class Cause(StrEnum):
@@ -142,34 +164,42 @@ class Cause(StrEnum):
 
 
 class RollupChanged(EventData):
-    """A total, or the one figure a target is about, has a new version.
-
-    `carried_value` is the value with the missing reporters' last values put in; null where none is missing or
-    nothing is known of them. `accepted_at` is when the newest figure in it was accepted, for freshness.
-    """
+    """A total, or the one figure a target is about, has a new version."""
 
     TYPE: ClassVar[str] = "fourones.rollups.changed.v1"
     TOPIC: ClassVar[str] = "rollups-changed"
 
     indicator: str
+    """Id of the catalogue."""
     org: str
+    """Organisation, or `_T` for all."""
     cluster: str
+    """Cluster, or `_T` for all."""
     tier: str
+    """Tier, on roll-ups over the clusters of one; else `_T`."""
     period: str
     version: int
+    """Rises with every change of this roll-up: drop what is not newer than what you have."""
     value: Exact | None
+    """Null where nothing is reported."""
     unit: str
     status: Status
     coverage: Coverage
     carried_value: Exact | None = None
+    """The value with the missing reporters' last values put in; null where none is missing or none of them known."""
     due_at: datetime
+    """When the last of its figures is due."""
     members: tuple[Member, ...] = ()
+    """Up to 50, the missing first."""
     members_total: int = 0
+    """How many there are."""
     cause: Cause
     catalogue_version: int
     snapshot: int
+    """The state of the database it was read from; rises."""
     recorded_at: datetime
     accepted_at: datetime | None = None
+    """When the newest figure in it was accepted."""
 
     def partition_key(self) -> str:
         """The whole identity; the partition is chosen by the indicator alone."""
@@ -184,9 +214,11 @@ class CataloguePublished(EventData):
 
     version: int
     digest: str
+    """SHA-256 of the canonical document."""
     published_at: datetime
     published_by: str
     catalogue: dict[str, object]
+    """The whole document: sources, organisations, tiers, clusters, pillars, plans, indicators, targets, peers."""
 
     def partition_key(self) -> str:
         """The version: every one of them is kept."""
@@ -211,15 +243,21 @@ class AccessGranted(EventData):
 
     key_id: str
     version: int
+    """Rises with every change of this key: drop what is not newer than what you have."""
     key_hash: str
+    """SHA-256 of the key, hexadecimal."""
     role: Role
     org: str | None = None
+    """The one organisation a reporter or department may report for."""
     indicators: tuple[str, ...] = ()
+    """The indicators it may report; empty means all."""
     clusters: tuple[str, ...] = ()
+    """The clusters it may report on; empty means all."""
     issued_at: datetime
     expires_at: datetime | None = None
     revoked_at: datetime | None = None
     label: str | None = None
+    """Whose it is, in words."""
 
     def partition_key(self) -> str:
         """The key's id."""

@@ -23,9 +23,16 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Fault(BaseModel):
-    """One thing that is wrong with a request: where, which rule, and how to mend it."""
+    """One thing that is wrong with a request: where, which rule, and how to mend it.
 
-    pointer: str
+    The place is a JSON pointer, or line and column (from 1), or sheet and cell, as the request's format has it.
+    """
+
+    pointer: str | None = None
+    line: int | None = None
+    column: int | None = None
+    sheet: str | None = None
+    cell: str | None = None
     code: str
     detail: str
 
@@ -68,12 +75,21 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
-        return _answer(request, HTTPStatus(error.status_code), str(error.detail), None, dict(error.headers or {}))
+        status = HTTPStatus(error.status_code)
+        detail = _OF_THE_FRAMEWORK.get(status, error.detail) if error.detail == status.phrase else error.detail
+        return _answer(request, status, str(detail), None, dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
     async def validation(request: Request, error: RequestValidationError) -> Response:
         faults = [_fault(e) for e in error.errors()]
+        if any(fault.code == "json_invalid" for fault in faults):
+            return _answer(request, HTTPStatus.BAD_REQUEST, "请求体不是有效的 JSON,请检查后重新提交", faults)
         return _answer(request, HTTPStatus.UNPROCESSABLE_ENTITY, "请求有误,请按 errors 逐条修改", faults)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, _: Exception) -> Response:
+        # Starlette raises it once more after this answer, so that it is logged whole.
+        return _answer(request, HTTPStatus.INTERNAL_SERVER_ERROR, "服务内部出错,已记录;请稍后重试或联系管理员")
 
     @app.exception_handler(DBAPIError)
     async def database(request: Request, error: DBAPIError) -> Response:
@@ -93,9 +109,50 @@ def _away(request: Request) -> Response:
 
 
 def _fault(error: Any) -> Fault:
-    place = [str(part) for part in error["loc"]]
+    place = [str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"]]
     pointer = "/" + "/".join(place[1:]) if place[:1] == ["body"] else f"{place[0]}:{'/'.join(place[1:])}"
-    return Fault(pointer=pointer, code=error["type"], detail=error["msg"])
+    said = _IN_CHINESE.get(error["type"])
+    detail = f"不合要求:{error['msg']}" if said is None else said.format(**error.get("ctx", {}))
+    return Fault(pointer=pointer, code=error["type"], detail=detail)
+
+
+# The framework raises these with the phrase of the status alone.
+_OF_THE_FRAMEWORK = {
+    HTTPStatus.NOT_FOUND: "没有这个地址,请核对路径",
+    HTTPStatus.METHOD_NOT_ALLOWED: "这个地址不支持该请求方法",
+    HTTPStatus.BAD_REQUEST: "请求无法解析",
+}
+
+# What pydantic finds most often, in the words of who must mend it; anything else is told in pydantic's own.
+_IN_CHINESE = {
+    "missing": "缺少这一项,请补上",
+    "extra_forbidden": "没有这一项,请删去或改正名称",
+    "json_invalid": "不是有效的 JSON",
+    "string_type": "应为文字",
+    "string_too_long": "过长,最多 {max_length} 个字",
+    "string_too_short": "过短,至少 {min_length} 个字",
+    "string_pattern_mismatch": "格式不符,应符合 {pattern}",
+    "int_type": "应为整数",
+    "int_parsing": "应为整数",
+    "int_from_float": "应为整数",
+    "bool_type": "应为 true 或 false",
+    "bool_parsing": "应为 true 或 false",
+    "list_type": "应为列表",
+    "dict_type": "应为对象",
+    "model_attributes_type": "应为对象",
+    "too_long": "过多,最多 {max_length} 项",
+    "too_short": "过少,至少 {min_length} 项",
+    "greater_than": "应大于 {gt}",
+    "greater_than_equal": "应不小于 {ge}",
+    "less_than": "应小于 {lt}",
+    "less_than_equal": "应不大于 {le}",
+    "enum": "应为以下之一:{expected}",
+    "literal_error": "应为以下之一:{expected}",
+    "datetime_parsing": "应为 RFC 3339 时间,例如 2025-12-08T12:00:00+08:00",
+    "datetime_from_date_parsing": "应为 RFC 3339 时间,例如 2025-12-08T12:00:00+08:00",
+    "date_from_datetime_parsing": "应为日期,例如 2025-12-08",
+    "date_parsing": "应为日期,例如 2025-12-08",
+}
 
 
 def _answer(

@@ -53,21 +53,35 @@ def service_app(
     reference: ReferenceCopy,
     clock: Clock,
     registry: CollectorRegistry = REGISTRY,
+    more_metrics: Callable[[], bytes] | None = None,
 ) -> FastAPI:
     """An application with `/healthz`, `/readyz` and `/metrics`; routes are added by the service.
 
-    Ready means that the database answers and a catalogue is known.
+    Ready means that the database answers and a catalogue is known. `more_metrics` gives further series, already in
+    the text format: prometheus_client takes most of a second to write fifty thousand.
     """
     app = FastAPI(title=title, description=description, version="1", docs_url="/docs", redoc_url=None)
     app.state.reference = reference
     app.state.clock = clock
     install_problem_handlers(app)
-    add_health(app, lambda: reference.database_answers and reference.catalogue is not None, registry)
+    add_health(app, lambda: reference.database_answers and reference.catalogue is not None, registry, more_metrics)
     app.middleware("http")(_measured)
     return app
 
 
-def add_health(app: FastAPI, is_ready: Callable[[], bool], registry: CollectorRegistry = REGISTRY) -> None:
+def worker_app(is_ready: Callable[[], bool], registry: CollectorRegistry = REGISTRY) -> FastAPI:
+    """The application of a worker, which answers nobody but its supervisor: health and metrics, nothing else."""
+    app = FastAPI(title="worker", docs_url=None, redoc_url=None, openapi_url=None)
+    add_health(app, is_ready, registry)
+    return app
+
+
+def add_health(
+    app: FastAPI,
+    is_ready: Callable[[], bool],
+    registry: CollectorRegistry = REGISTRY,
+    more_metrics: Callable[[], bytes] | None = None,
+) -> None:
     """`/healthz` (the process lives), `/readyz` (it can do its work) and `/metrics`; none asks for a key."""
 
     @app.get("/healthz", include_in_schema=False)
@@ -82,7 +96,8 @@ def add_health(app: FastAPI, is_ready: Callable[[], bool], registry: CollectorRe
 
     @app.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        more = b"" if more_metrics is None else more_metrics()
+        return Response(generate_latest(registry) + more, media_type=CONTENT_TYPE_LATEST)
 
 
 async def principal(

@@ -8,8 +8,12 @@ the transaction of the effects. Kafka's own committed offsets are a hint for lag
     3. decode outside the transaction; what cannot be decoded becomes a dead-letter row.
     4. one transaction for the poll: lock the position rows in order, drop records below them, apply the effects,
        write the dead letters, move the positions, commit.
-    5. on a transient failure seek back, wait with jitter, repeat; past the limit end the process.
-    6. commit to Kafka asynchronously.
+    5. an event that the database or the handler refuses for good is found by applying the poll's events one by
+       one, and becomes a dead-letter row too.
+    6. on a transient failure wait with jitter and repeat the same transaction; past the limit end the process.
+    7. commit to Kafka asynchronously.
+
+A broker that is away is waited for; a consumer that the client gave up is made anew, which costs nothing but time.
 """
 
 from __future__ import annotations
@@ -17,94 +21,58 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import Any, Generic
 
-import orjson
 import structlog
 from kafka import KafkaAdminClient, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
-from prometheus_client import Counter, Gauge, Histogram
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from kafka.structs import MemberState
+from prometheus_client import Gauge
+from sqlalchemy import Engine
 
-from fourones_shared.database.engine import is_transient
-from fourones_shared.errors import DeadLetter, Retry, Stop
-from fourones_shared.events.envelope import Envelope, unwrap
+from fourones_shared.errors import Retry, Stop
+from fourones_shared.kafka.batches import Batches, Decoded, Handler, Received, Taken, first_line, reach_of, retried
+from fourones_shared.kafka.positions import Identity, Positions
 from fourones_shared.kafka.topics import topic_identities
+
+__all__ = ["ConsumerLoop", "Handler", "Received"]
 
 log = structlog.get_logger(__name__)
 
-CONSUMED = Counter("fourones_consumer_records_total", "Records applied.", ["group", "topic"])
-SKIPPED = Counter("fourones_consumer_duplicates_total", "Records dropped as already applied.", ["group", "topic"])
-DEAD = Counter("fourones_dead_letters_total", "Records set aside.", ["group", "topic", "reason"])
 LAG = Gauge("fourones_consumer_lag_records", "Records not yet applied.", ["group", "topic", "partition"])
-BATCH = Histogram(
-    "fourones_consumer_batch_seconds",
-    "Time of one transaction.",
-    ["group"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
-)
 
 # The broker answers as soon as there is anything; this bounds how long it may hold an empty fetch.
 FETCH_MAX_WAIT_MS = 100
-POLL_TIMEOUT_MS = 100
-# Trials end well before the group would evict the member (max_poll_interval_ms, 300 s).
-RETRY_FOR_S = 60.0
-# A held-back partition is looked at again this often; a catalogue version travels in milliseconds.
-HOLD_S = 0.1
+# Ends at once when there are records; a stop is heard after this.
+POLL_TIMEOUT_MS = 500
+# With a partition held back it is looked at again this often; a catalogue version travels in milliseconds.
+HOLD_MS = 100
+# The largest record of any topic fits twice.
+PARTITION_FETCH_BYTES = 8 * 1024 * 1024
+# A worker that was killed is out of its group after this, and the others go on; heartbeats are the client's own
+# thread, so that a long transaction does not count as dead.
+SESSION_TIMEOUT_MS = 10_000
+BOOTSTRAP_TIMEOUT_MS = 5_000
+# kafka-python 3.0 can miss that its own joining has ended (the partitions changed while a poll ran out), and then is
+# in no group for ever. A rebalance takes a second; a member that is unsettled for so long is made anew.
+UNSETTLED_S = 15.0
 STALE_POLL_S = 30.0
-
-Decoded = TypeVar("Decoded")
-
-
-@dataclass(frozen=True, slots=True)
-class Received(Generic[Decoded]):
-    """An event taken from a topic: where it lay, its envelope, and its decoded data."""
-
-    topic: str
-    partition: int
-    offset: int
-    envelope: Envelope
-    data: Decoded
-
-
-class Handler(Protocol[Decoded]):
-    """What a service does with events. Kafka does not enter it."""
-
-    def decode(self, envelope: Envelope) -> Decoded:
-        """Read an event's data.
-
-        Raises:
-            DeadLetter: when it can never be applied.
-        """
-        ...
-
-    def ready_for(self, data: Decoded) -> bool:
-        """Whether it can be applied now; if not, its partition waits (a catalogue version on its way)."""
-        ...
-
-    def apply(self, connection: Connection, events: Sequence[Received[Decoded]]) -> None:
-        """Write the effects of the events, in order, into the open transaction."""
-        ...
+# Above the longest time between two polls that is no fault: a batch decoded and applied with all its trials. The
+# client's poll has been seen to wait for ever on an idle I/O thread; nothing inside that thread can notice it.
+STUCK_S = 240.0
+REPORT_EVERY_S = 1.0
 
 
 @dataclass(slots=True)
 class _Place:
+    """Where a partition is: everything below `next_offset` is applied."""
+
     next_offset: int
     caught_up_at: int
-    held_until: float = 0.0
-
-
-@dataclass(slots=True)
-class _Batch(Generic[Decoded]):
-    events: list[Received[Decoded]] = field(default_factory=list)
-    dead: list[tuple[str, int, object, DeadLetter]] = field(default_factory=list)
-    reach: dict[TopicPartition, int] = field(default_factory=dict)
-    first: dict[TopicPartition, int] = field(default_factory=dict)
+    held_until: float | None = None
 
 
 class ConsumerLoop(Generic[Decoded]):
@@ -116,6 +84,7 @@ class ConsumerLoop(Generic[Decoded]):
         handler: what to do with the events.
         dead_letter_limit: so many dead letters in one run end the process: that is no stray message but a breach.
         after_commit: called after each commit that applied something, to wake who waits for it.
+        stuck_after_s: so long without a poll means that the loop hangs, seconds.
     """
 
     def __init__(
@@ -130,21 +99,25 @@ class ConsumerLoop(Generic[Decoded]):
         max_records: int = 200,
         dead_letter_limit: int = 1000,
         after_commit: Callable[[], None] | None = None,
+        stuck_after_s: float = STUCK_S,
     ) -> None:
         self._group = topic_prefix + group
         self._topics = [topic_prefix + topic for topic in topics]
-        self._prefix = topic_prefix
         self._handler = handler
         self._engine = engine
         self._bootstrap = bootstrap
         self._max_records = max_records
-        self._dead_letter_limit = dead_letter_limit
         self._after_commit = after_commit
-        self._dead_letters = 0
-        self._last_poll = 0.0
+        self._positions = Positions(self._group)
+        self._batches = Batches(self._positions, handler, engine, dead_letter_limit=dead_letter_limit)
+        self._stuck_after_s = stuck_after_s
+        # Until it runs there is nothing to hear.
+        self._heard_at = float("inf")
+        self._last_poll = float("-inf")
+        self._reported_at = float("-inf")
         self._placed: dict[TopicPartition, _Place] = {}
         self._joined = False
-        self._identity: tuple[str, dict[str, str]] = ("", {})
+        self._identity = Identity("", {})
 
     def is_ready(self) -> bool:
         """Whether it has read up to where its partitions ended when it got them, and polled recently."""
@@ -159,247 +132,206 @@ class ConsumerLoop(Generic[Decoded]):
 
         Raises:
             Stop: when going on would lose or double something.
-            Retry: when the database or the broker stayed away longer than the limit.
+            Retry: when the database stayed away longer than the limit.
         """
-        consumer = self._connect(stop)
-        if consumer is None:
-            return
-        try:
+        failures = 0
+        while not stop.is_set():
+            began = self._heard_at = time.monotonic()
+            try:
+                self._consume(stop)
+            except (KafkaError, _BrokerAway) as error:
+                failures = 1 if time.monotonic() - began > 60 else failures + 1
+                pause = min(5.0, 0.2 * 2 ** min(failures, 5)) * random.uniform(0.5, 1.0)  # noqa: S311
+                log.warning("broker is away", group=self._group, error=first_line(error), retry_in_s=round(pause, 2))
+                stop.wait(pause)
+            finally:
+                self._forget_places()
+
+    def watch(self, stop: threading.Event) -> None:
+        """Look from another thread whether `run` still goes round, until `stop` is set.
+
+        Raises:
+            Stop: when it hangs; only a new process helps.
+        """
+        while not stop.wait(min(5.0, self._stuck_after_s / 4)):
+            silent_s = time.monotonic() - self._heard_at
+            if silent_s > self._stuck_after_s:
+                raise Stop(f"{self._group} has not polled for {silent_s:.0f} s")
+
+    def _consume(self, stop: threading.Event) -> None:
+        self._identity = self._look_up_identity()
+        with self._subscribed() as consumer:
             generation = None
+            settled_at = time.monotonic()
             while not stop.is_set():
-                records = consumer.poll(timeout_ms=POLL_TIMEOUT_MS, max_records=self._max_records)
-                self._last_poll = time.monotonic()
-                now = consumer.group_metadata().generation_id
-                if now != generation:
-                    generation = now
-                    self._placed.clear()
-                    self._joined = False
-                fresh = self._place_new(consumer, stop)
-                batch = self._decode(consumer, {tp: r for tp, r in records.items() if tp not in fresh})
-                if batch.reach:
-                    self._apply_with_retries(consumer, batch, stop)
+                timeout_ms = HOLD_MS if consumer.paused() else POLL_TIMEOUT_MS
+                records = consumer.poll(timeout_ms=timeout_ms, max_records=self._max_records)
+                self._heard_at = self._last_poll = time.monotonic()
+                group = consumer.group_metadata()
+                if group.generation_id != generation:
+                    generation = group.generation_id
+                    self._forget_places()
+                # A member of a large group may be left without partitions, and is ready all the same.
+                self._joined = group.state == MemberState.STABLE
+                if self._joined:
+                    settled_at = time.monotonic()
+                elif time.monotonic() - settled_at > UNSETTLED_S:
+                    raise _BrokerAway(f"no member of its group for {UNSETTLED_S:.0f} s")
+                new = self._place_new(consumer, stop)
+                known = {tp: records[tp] for tp in sorted(records) if tp in self._placed and tp not in new}
+                batch = self._decode(consumer, known, stop)
+                if batch:
+                    self._apply(consumer, batch, stop)
                 self._release(consumer)
-                self._report_lag(consumer)
-        finally:
-            consumer.close(autocommit=False, timeout_ms=5_000)
+                self._report(consumer)
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
-    def _connect(self, stop: threading.Event) -> KafkaConsumer | None:
-        failures = 0
-        while not stop.is_set():
-            try:
-                with closing(KafkaAdminClient(bootstrap_servers=self._bootstrap)) as admin:
-                    self._identity = topic_identities(admin, self._topics)
-                consumer = KafkaConsumer(
-                    bootstrap_servers=self._bootstrap,
-                    client_id=self._group,
-                    group_id=self._group,
-                    enable_auto_commit=False,
-                    auto_offset_reset="earliest",
-                    isolation_level="read_committed",
-                    allow_auto_create_topics=False,
-                    fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
-                    max_partition_fetch_bytes=8 * 1024 * 1024,
-                    reconnect_backoff_max_ms=1_000,
-                )
-                consumer.subscribe(self._topics)
-            except (KafkaError, Retry) as error:
-                failures += 1
-                pause = min(5.0, 0.2 * 2 ** min(failures, 5))
-                log.warning("broker is away", group=self._group, error=str(error), retry_in_s=pause)
-                stop.wait(pause)
-            else:
-                return consumer
-        return None
+    def _look_up_identity(self) -> Identity:
+        try:
+            with closing(
+                KafkaAdminClient(bootstrap_servers=self._bootstrap, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)
+            ) as admin:
+                return Identity(*topic_identities(admin, self._topics))
+        except Retry as error:
+            raise _BrokerAway(str(error)) from error
+
+    @contextmanager
+    def _subscribed(self) -> Iterator[KafkaConsumer]:
+        consumer = KafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
+            client_id=self._group,
+            group_id=self._group,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            reconnect_backoff_max_ms=1_000,
+        )
+        try:
+            for topic in self._topics:
+                # A member that leads its group before it knows the partitions would give out none of them.
+                consumer.partitions_for_topic(topic)
+            consumer.subscribe(self._topics)
+            yield consumer
+        finally:
+            consumer.close(autocommit=False, timeout_ms=2_000)
 
     def _place_new(self, consumer: KafkaConsumer, stop: threading.Event) -> set[TopicPartition]:
         assigned = consumer.assignment()
         new = {tp for tp in assigned if tp not in self._placed}
         if new:
-            stored = self._retried(lambda: self._stored_positions(sorted(new)), stop)
+            # A topic that was recreated brings its members together anew, and the stored positions are not its own.
+            self._check_identity(consumer)
+            stored = retried(lambda: self._stored(new), stop, self._group)
             if stored is None:
                 return new
-            ends = consumer.end_offsets(list(new))
+            begins, ends = consumer.beginning_offsets(list(new)), consumer.end_offsets(list(new))
             for tp, offset in stored.items():
+                self._check_reach(tp, offset, begins[tp], ends[tp])
                 consumer.seek(tp, offset)
                 self._placed[tp] = _Place(offset, ends[tp])
-                LAG.labels(self._group, tp.topic, str(tp.partition)).set(max(0, ends[tp] - offset))
-        if assigned or consumer.group_metadata().generation_id > 0:
-            self._joined = True
+                LAG.labels(self._group, tp.topic, str(tp.partition)).set(ends[tp] - offset)
         return new
 
-    def _stored_positions(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        cluster, topics = self._identity
-        positions: dict[TopicPartition, int] = {}
+    def _stored(self, partitions: set[TopicPartition]) -> dict[TopicPartition, int]:
         with self._engine.begin() as connection:
-            for tp in partitions:
-                key = {"g": self._group, "t": tp.topic, "p": tp.partition}
-                row = connection.execute(_READ_POSITION, key).one_or_none()
-                if row is None:
-                    connection.execute(_NEW_POSITION, key | {"c": cluster, "i": topics[tp.topic]})
-                    positions[tp] = 0
-                    continue
-                if (row.cluster_id, row.topic_id) != (cluster, topics[tp.topic]):
-                    raise Stop(
-                        f"{tp.topic} is not the topic that {self._group} has read before (it was recreated, or the "
-                        "broker is another one): its stored position would skip records. Restore the topic, or "
-                        "delete its rows in consumer_position to read the new one from its beginning"
-                    )
-                positions[tp] = row.next_offset
-        return positions
+            return self._positions.stored(connection, partitions, self._identity)
+
+    def _check_reach(self, tp: TopicPartition, offset: int, begin: int, end: int) -> None:
+        if offset > end:
+            raise Stop(
+                f"{tp.topic}/{tp.partition} ends at {end}, but {self._group} has read up to {offset}: the topic has "
+                "lost records. Restore it; or delete its rows in consumer_position to read it from its beginning"
+            )
+        if 0 < offset < begin:
+            raise Stop(
+                f"{tp.topic}/{tp.partition} begins at {begin}, but {self._group} has read only up to {offset}: what "
+                "lay between was deleted unread. Rebuild from another source, then set the position by hand"
+            )
+
+    def _forget_places(self) -> None:
+        for tp in self._placed:
+            LAG.remove(self._group, tp.topic, str(tp.partition))
+        self._placed = {}
+        self._joined = False
 
     # -- one batch ---------------------------------------------------------------------------------------------
 
-    def _decode(self, consumer: KafkaConsumer, records: dict[TopicPartition, list[object]]) -> _Batch[Decoded]:
-        batch: _Batch[Decoded] = _Batch()
-        for tp in sorted(records):
-            batch.first[tp] = records[tp][0].offset  # type: ignore[attr-defined]
-            for record in records[tp]:
-                offset: int = record.offset  # type: ignore[attr-defined]
-                try:
-                    envelope = unwrap(record.value, record.headers)  # type: ignore[attr-defined]
-                    data = self._handler.decode(envelope)
-                except DeadLetter as refusal:
-                    batch.dead.append((tp.topic, tp.partition, record, refusal))
-                else:
-                    if not self._handler.ready_for(data):
-                        self._hold(consumer, tp, offset)
-                        break
-                    batch.events.append(Received(tp.topic, tp.partition, offset, envelope, data))
-                batch.reach[tp] = offset + 1
+    def _decode(
+        self, consumer: KafkaConsumer, records: dict[TopicPartition, list[Any]], stop: threading.Event
+    ) -> list[Taken[Decoded]]:
+        batch: list[Taken[Decoded]] = []
+        for tp, taken in records.items():
+            if taken[0].offset < self._placed[tp].next_offset:
+                # The client began the partition anew on its own: look at the topic's identity again.
+                raise _BrokerAway(f"{tp.topic}/{tp.partition} went back to {taken[0].offset}")
+            for record in taken:
+                one = self._batches.decode(record)
+                if one.event is not None and not self._ready_for(one.event.data, stop):
+                    self._hold(consumer, tp, record.offset)
+                    break
+                batch.append(one)
         return batch
+
+    def _ready_for(self, data: Decoded, stop: threading.Event) -> bool | None:
+        # The answer may lie in the database, which may be away.
+        return retried(lambda: self._handler.ready_for(data), stop, self._group)
 
     def _hold(self, consumer: KafkaConsumer, tp: TopicPartition, offset: int) -> None:
         consumer.pause(tp)
         consumer.seek(tp, offset)
-        self._placed[tp].held_until = time.monotonic() + HOLD_S
+        self._placed[tp].held_until = time.monotonic() + HOLD_MS / 1000
 
     def _release(self, consumer: KafkaConsumer) -> None:
         now = time.monotonic()
         for tp in consumer.paused():
             place = self._placed.get(tp)
-            if place is None or place.held_until <= now:
+            if place is None or place.held_until is None or place.held_until <= now:
                 consumer.resume(tp)
+                if place is not None:
+                    place.held_until = None
 
-    def _apply_with_retries(self, consumer: KafkaConsumer, batch: _Batch[Decoded], stop: threading.Event) -> None:
-        def apply() -> bool:
-            self._apply(batch)
-            return True
-
-        if self._retried(apply, stop) is None:
-            # Stopped while the database was away: nothing was committed, the next run begins here again.
+    def _apply(self, consumer: KafkaConsumer, batch: list[Taken[Decoded]], stop: threading.Event) -> None:
+        outcome = self._batches.apply(batch, stop)
+        if outcome is None:
             return
-        hints = {}
-        for tp, offset in batch.reach.items():
+        reach = reach_of(batch)
+        for tp, offset in reach.items():
             self._placed[tp].next_offset = offset
-            hints[tp] = OffsetAndMetadata(offset, "", -1)
-        consumer.commit_async(hints, callback=_ignore)
-        if batch.events and self._after_commit is not None:
+        consumer.commit_async({tp: OffsetAndMetadata(o, "", -1) for tp, o in reach.items()}, callback=_ignore)
+        if outcome.applied and self._after_commit is not None:
             self._after_commit()
 
-    def _apply(self, batch: _Batch[Decoded]) -> None:
-        started = time.perf_counter()
-        with self._engine.begin() as connection:
-            positions = self._lock_positions(connection, batch)
-            events = [e for e in batch.events if e.offset >= positions[e.topic, e.partition]]
-            dead = [d for d in batch.dead if d[2].offset >= positions[d[0], d[1]]]  # type: ignore[attr-defined]
-            if events:
-                self._handler.apply(connection, events)
-            for topic, partition, record, refusal in dead:
-                _write_dead_letter(connection, topic, partition, record, refusal)
-            for tp, reach in batch.reach.items():
-                if reach > positions[tp.topic, tp.partition]:
-                    connection.execute(_MOVE_POSITION, {"g": self._group, "t": tp.topic, "p": tp.partition, "o": reach})
-        self._count(batch, events, dead)
-        BATCH.labels(self._group).observe(time.perf_counter() - started)
-
-    def _lock_positions(self, connection: Connection, batch: _Batch[Decoded]) -> dict[tuple[str, int], int]:
-        # Always in the same order, so that two workers in the moment of a rebalance wait instead of deadlocking.
-        positions = {}
-        for tp in sorted(batch.reach):
-            row = connection.execute(_LOCK_POSITION, {"g": self._group, "t": tp.topic, "p": tp.partition}).one()
-            positions[tp.topic, tp.partition] = row.next_offset
-        return positions
-
-    def _count(self, batch: _Batch[Decoded], events: Sequence[Received[Decoded]], dead: Sequence[object]) -> None:
-        for event in events:
-            CONSUMED.labels(self._group, event.topic).inc()
-        for dropped in set(map(id, batch.events)) - set(map(id, events)):
-            topic = next(e.topic for e in batch.events if id(e) == dropped)
-            SKIPPED.labels(self._group, topic).inc()
-        for topic, _, _, refusal in batch.dead if dead else ():
-            DEAD.labels(self._group, topic, refusal.reason).inc()
-            log.error("dead letter", topic=topic, reason=refusal.reason, detail=refusal.detail)
-        self._dead_letters += len(dead)
-        if self._dead_letters > self._dead_letter_limit:
-            raise Stop(f"more than {self._dead_letter_limit} dead letters in {self._group}: look before going on")
-
-    def _report_lag(self, consumer: KafkaConsumer) -> None:
+    def _report(self, consumer: KafkaConsumer) -> None:
+        behind = any(place.next_offset < place.caught_up_at for place in self._placed.values())
+        due = time.monotonic() - self._reported_at >= REPORT_EVERY_S
+        if not behind and not due:
+            return
         for tp, place in self._placed.items():
-            end = consumer.highwater(tp)
-            if end is not None:
+            # Past the last record lie the marks of transactions; the client has read over them.
+            place.next_offset = max(place.next_offset, consumer.position(tp, timeout_ms=0) or 0)
+        if due:
+            self._reported_at = time.monotonic()
+            for tp, place in self._placed.items():
+                end = consumer.highwater(tp) or place.caught_up_at
                 LAG.labels(self._group, tp.topic, str(tp.partition)).set(max(0, end - place.next_offset))
+            self._check_identity(consumer)
 
-    def _retried(self, work: Callable[[], Result], stop: threading.Event) -> Result | None:
-        deadline = time.monotonic() + RETRY_FOR_S
-        attempt = 0
-        while True:
-            try:
-                return work()
-            except (DBAPIError, Retry) as error:
-                if isinstance(error, DBAPIError) and not is_transient(error):
-                    raise
-                attempt += 1
-                pause = min(2.0, 0.05 * 2 ** min(attempt, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
-                if time.monotonic() + pause > deadline:
-                    raise Retry(f"{self._group} gave up after {RETRY_FOR_S:.0f} s: {error}") from error
-                log.warning("batch repeated", group=self._group, error=str(error).splitlines()[0], attempt=attempt)
-                self._last_poll = time.monotonic()
-                if stop.wait(pause):
-                    return None
+    def _check_identity(self, consumer: KafkaConsumer) -> None:
+        for topic, known in self._identity.topics.items():
+            seen = consumer._client.cluster.topic_id(topic)  # noqa: SLF001 - no public way short of an admin client
+            if seen is not None and str(seen) != known:
+                raise _BrokerAway(f"{topic} has another id than at the start")
 
 
-Result = TypeVar("Result")
+class _BrokerAway(Exception):
+    """The consumer must be made anew."""
 
 
 def _ignore(*_: object) -> None:
     """Kafka's copy of the position is only a hint."""
-
-
-def _write_dead_letter(connection: Connection, topic: str, partition: int, record: object, refusal: DeadLetter) -> None:
-    headers = {k: v.decode("utf-8", "replace") for k, v in record.headers}  # type: ignore[attr-defined]
-    connection.execute(
-        _DEAD_LETTER,
-        {
-            "t": topic,
-            "p": partition,
-            "o": record.offset,  # type: ignore[attr-defined]
-            "k": record.key,  # type: ignore[attr-defined]
-            "v": record.value,  # type: ignore[attr-defined]
-            "h": orjson.dumps(headers).decode(),
-            "r": refusal.reason,
-            "d": refusal.detail,
-            "n": datetime.now(UTC),
-        },
-    )
-
-
-_READ_POSITION = text(
-    "SELECT next_offset, cluster_id, topic_id FROM consumer_position"
-    " WHERE consumer_group = :g AND topic = :t AND partition = :p"
-)
-_NEW_POSITION = text(
-    "INSERT INTO consumer_position (consumer_group, topic, partition, next_offset, cluster_id, topic_id)"
-    " VALUES (:g, :t, :p, 0, :c, :i) ON CONFLICT DO NOTHING"
-)
-_LOCK_POSITION = text(
-    "SELECT next_offset FROM consumer_position WHERE consumer_group = :g AND topic = :t AND partition = :p FOR UPDATE"
-)
-_MOVE_POSITION = text(
-    "UPDATE consumer_position SET next_offset = :o WHERE consumer_group = :g AND topic = :t AND partition = :p"
-)
-_DEAD_LETTER = text(
-    "INSERT INTO dead_letter (topic, partition, record_offset, key, value, headers, reason, detail, recorded_at)"
-    " VALUES (:t, :p, :o, :k, :v, CAST(:h AS jsonb), :r, :d, :n)"
-)

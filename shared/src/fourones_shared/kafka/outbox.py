@@ -1,14 +1,20 @@
 """The relay: carries what an outbox holds to Kafka, in order, and takes a row away once Kafka has it.
 
-One relay at a time works on an outbox: it holds a PostgreSQL advisory lock, and its producer has a fixed
-`transactional.id`, so that one that lost the lock without noticing is fenced by its successor. A crash between
-Kafka's commit and the row's deletion sends the row again; receivers drop what they have.
+One relay at a time works on an outbox. It holds a PostgreSQL advisory lock on the very connection that it works
+with, so that losing the lock and losing the work are the same thing; and its producer has a fixed
+`transactional.id`, so that one that has lost the lock without noticing is fenced by its successor. A crash between
+Kafka's commit and the row's deletion sends the row again, with the same event id; receivers drop what they have.
+
+    1. one database transaction: forget what the last round sent, take the oldest rows.
+    2. one Kafka transaction: send them, wait for every acknowledgement, commit.
+    3. a row that Kafka will never take aborts the round and is set aside; the others go in the next round.
 """
 
 from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -28,17 +34,28 @@ log = structlog.get_logger(__name__)
 
 PUBLISHED = Counter("fourones_outbox_published_total", "Events acknowledged by Kafka.", ["topic"])
 SET_ASIDE = Counter("fourones_outbox_set_aside_total", "Outbox rows that can never be sent.", ["topic"])
-DEPTH = Gauge("fourones_outbox_depth", "Rows waiting to be sent to Kafka.")
+DEPTH = Gauge("fourones_outbox_depth", "Rows waiting to be sent to Kafka; counted up to 10,000.")
 OLDEST = Gauge("fourones_outbox_oldest_seconds", "Age of the oldest row waiting to be sent.")
+ASIDE = Gauge("fourones_outbox_set_aside_rows", "Rows that lie set aside and need a person.")
 
 # Small enough that a row waits little for its turn, large enough that a transaction's commit is shared.
 TAKE_AT_MOST = 500
 # With work about, the next look is soon; without, it costs a thousandth of a core.
-POLL_BUSY_S = 0.005
+POLL_BUSY_S = 0.002
 POLL_IDLE_S = 0.05
-# Kafka coordinates a transaction's end in well under a second; a minute covers a broker's restart.
+# How often a relay that does not lead asks whether it may.
+STANDBY_S = 0.5
+MEASURE_EVERY_S = 1.0
+# A transaction of a relay that died blocks readers of committed records until its successor begins, or this ends it.
 TRANSACTION_TIMEOUT_MS = 60_000
+# A stop is heard after this at the latest, when the broker is away at the start.
+BOOTSTRAP_TIMEOUT_MS = 5_000
 MAX_BLOCK_MS = 15_000
+# The coordinator answers "concurrent transactions" while it still writes the last one's markers, a few milliseconds;
+# the default of 100 would be the slowest step of a figure's way.
+RETRY_BACKOFF_MS = 5
+# One submission of 5,000 figures must fit; many small ones share a request.
+BATCH_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +69,15 @@ class OutboxMessage:
     headers: list[tuple[str, bytes]]
     reference: str | None = None
     partition_by: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits in an outbox: rows (counted up to a bound), age of the oldest in seconds, rows set aside."""
+
+    rows: int
+    oldest_s: float
+    set_aside: int
 
 
 class OutboxStore(Protocol):
@@ -71,7 +97,14 @@ class OutboxStore(Protocol):
 
 
 class Relay:
-    """Runs until told to stop, through outages of broker and database."""
+    """Runs until told to stop, through outages of broker and database.
+
+    Args:
+        name: the outbox's name; with the prefix it is the lock's name and the `transactional.id`.
+        wake: set by whoever has just written a row, for one who shares the process and will not wait.
+        on_fatal: told of an error that ends the relay, before it is raised.
+        measure: counts what waits, about once a second, for the outbox's gauges.
+    """
 
     def __init__(
         self,
@@ -83,6 +116,7 @@ class Relay:
         topic_prefix: str = "",
         wake: threading.Event | None = None,
         on_fatal: Callable[[BaseException], None] | None = None,
+        measure: Callable[[Connection], Backlog] | None = None,
     ) -> None:
         self._name = topic_prefix + name
         self._engine = engine
@@ -91,44 +125,60 @@ class Relay:
         self._prefix = topic_prefix
         self._wake = wake or threading.Event()
         self._on_fatal = on_fatal
-        self._partitions = {topic.physical(topic_prefix): topic.partitions for topic in all_topics().values()}
+        self._measure = measure
+        self._partitions = {topic.name: topic.partitions for topic in all_topics().values()}
+        self._leads = False
+        self._measured_at = 0.0
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is the one that carries events at present."""
+        return self._leads
 
     def run(self, stop: threading.Event) -> None:
-        """Carry events until `stop` is set."""
+        """Carry events until `stop` is set.
+
+        Raises:
+            DBAPIError: when the database refuses the store's statements for good.
+        """
         failures = 0
         while not stop.is_set():
+            began = time.monotonic()
             try:
                 self._lead(stop)
-                failures = 0
             except (KafkaError, DBAPIError) as error:
                 if isinstance(error, DBAPIError) and not is_transient(error):
+                    if self._on_fatal is not None:
+                        self._on_fatal(error)
                     raise
-                failures += 1
+                # A minute without trouble makes the next trouble a first one.
+                failures = 1 if time.monotonic() - began > 60 else failures + 1
                 pause = min(5.0, 0.1 * 2 ** min(failures, 6)) * random.uniform(0.5, 1.0)  # noqa: S311
-                log.warning("relay interrupted", relay=self._name, error=str(error), retry_in_s=round(pause, 2))
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                log.warning("relay interrupted", relay=self._name, error=reason, retry_in_s=round(pause, 2))
                 stop.wait(pause)
 
     def _lead(self, stop: threading.Event) -> None:
-        # A connection of its own holds the lock for as long as this relay leads: the lock goes with the connection.
-        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as leader:
-            while not stop.is_set():
-                if leader.execute(_TRY_LOCK, {"name": f"relay:{self._name}"}).scalar_one():
-                    break
-                stop.wait(0.5)
-            else:
+        with self._engine.connect() as leader:
+            # Out of the pool: closing it really closes it, and the lock goes with it whatever has happened.
+            leader.detach()
+            if not self._wait_for_lock(leader, stop):
                 return
             producer = self._producer()
+            self._leads = True
             try:
-                while not stop.is_set():
-                    leader.execute(text("SELECT 1"))
-                    if not self._carry(producer):
-                        self._wake.wait(POLL_IDLE_S)
-                        self._wake.clear()
-                    else:
-                        stop.wait(POLL_BUSY_S)
+                self._carry_on(leader, producer, stop)
             finally:
-                producer.close(timeout=5)
-                leader.execute(_UNLOCK, {"name": f"relay:{self._name}"})
+                self._leads = False
+                _close(producer)
+
+    def _wait_for_lock(self, leader: Connection, stop: threading.Event) -> bool:
+        while not stop.is_set():
+            with leader.begin():
+                if leader.execute(_TRY_LOCK, {"name": f"relay:{self._name}"}).scalar_one():
+                    return True
+            stop.wait(STANDBY_S)
+        return False
 
     def _producer(self) -> KafkaProducer:
         producer = KafkaProducer(
@@ -139,35 +189,56 @@ class Relay:
             enable_idempotence=True,
             acks="all",
             linger_ms=0,
+            retry_backoff_ms=RETRY_BACKOFF_MS,
+            batch_size=BATCH_BYTES,
+            bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
             max_block_ms=MAX_BLOCK_MS,
+            reconnect_backoff_max_ms=1_000,
+            # One rule for all topics; the broker holds each topic to its own limit.
             max_request_size=max(topic.max_message_bytes for topic in all_topics().values()),
         )
-        producer.init_transactions()
+        try:
+            producer.init_transactions()
+        except BaseException:
+            _close(producer)
+            raise
         return producer
 
-    def _carry(self, producer: KafkaProducer) -> bool:
-        with self._engine.begin() as connection:
-            messages = self._store.take(connection, TAKE_AT_MOST)
-        if not messages:
-            return False
-        refused = self._send(producer, messages)
-        with self._engine.begin() as connection:
-            if refused is None:
-                self._store.sent(connection, messages)
-            else:
-                message, reason = refused
-                log.error("event set aside", topic=message.topic, reference=message.reference, reason=reason)
-                SET_ASIDE.labels(message.topic).inc()
-                self._store.set_aside(connection, message, reason)
-        if refused is None:
-            for message in messages:
-                PUBLISHED.labels(message.topic).inc()
-        return True
+    def _carry_on(self, leader: Connection, producer: KafkaProducer, stop: threading.Event) -> None:
+        sent: Sequence[OutboxMessage] = ()
+        while not (stop.is_set() and not sent):
+            with leader.begin():
+                if sent:
+                    self._store.sent(leader, sent)
+                # When told to stop it still forgets what it has sent, and takes nothing more.
+                messages = () if stop.is_set() else self._store.take(leader, TAKE_AT_MOST)
+                self._report(leader)
+            sent = ()
+            if messages:
+                refused = self._send(producer, messages)
+                if refused is None:
+                    sent = messages
+                else:
+                    with leader.begin():
+                        self._set_aside(leader, *refused)
+                stop.wait(POLL_BUSY_S)
+            elif not stop.is_set():
+                self._wake.wait(POLL_IDLE_S)
+                self._wake.clear()
 
     def _send(self, producer: KafkaProducer, messages: Sequence[OutboxMessage]) -> tuple[OutboxMessage, str] | None:
         # On any other error the caller closes this producer; its successor's init_transactions aborts what it left.
         producer.begin_transaction()
-        futures = [(message, self._produce(producer, message)) for message in messages]
+        futures = []
+        for message in messages:
+            if message.topic not in self._partitions:
+                producer.abort_transaction()
+                return message, f"there is no topic {message.topic}"
+            try:
+                futures.append((message, self._produce(producer, message)))
+            except MessageSizeTooLargeError as error:
+                producer.abort_transaction()
+                return message, str(error)
         producer.flush(timeout=MAX_BLOCK_MS / 1000)
         for message, future in futures:
             try:
@@ -176,18 +247,33 @@ class Relay:
                 producer.abort_transaction()
                 return message, str(error)
         producer.commit_transaction()
+        for message in messages:
+            PUBLISHED.labels(message.topic).inc()
         return None
 
     def _produce(self, producer: KafkaProducer, message: OutboxMessage):  # type: ignore[no-untyped-def]
-        topic = self._prefix + message.topic
         by = message.partition_by if message.partition_by is not None else message.key
         return producer.send(
-            topic,
+            self._prefix + message.topic,
             value=message.value,
             key=message.key,
             headers=message.headers,
-            partition=partition_for(by, self._partitions[topic]),
+            partition=partition_for(by, self._partitions[message.topic]),
         )
+
+    def _set_aside(self, leader: Connection, message: OutboxMessage, reason: str) -> None:
+        log.error("event set aside", topic=message.topic, reference=message.reference, reason=reason)
+        SET_ASIDE.labels(message.topic).inc()
+        self._store.set_aside(leader, message, reason)
+
+    def _report(self, leader: Connection) -> None:
+        if self._measure is None or time.monotonic() - self._measured_at < MEASURE_EVERY_S:
+            return
+        self._measured_at = time.monotonic()
+        backlog = self._measure(leader)
+        DEPTH.set(backlog.rows)
+        OLDEST.set(backlog.oldest_s)
+        ASIDE.set(backlog.set_aside)
 
 
 def partition_for(key: bytes, partitions: int) -> int:
@@ -195,5 +281,12 @@ def partition_for(key: bytes, partitions: int) -> int:
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
+def _close(producer: KafkaProducer) -> None:
+    # With the broker away closing runs into its timeout; the I/O thread must end all the same.
+    try:
+        producer.close(timeout=1)
+    except KafkaError:
+        producer._sender.force_close()  # noqa: SLF001
+
+
 _TRY_LOCK = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))")
-_UNLOCK = text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))")
