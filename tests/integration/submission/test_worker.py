@@ -1,5 +1,6 @@
 import gc
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -19,6 +20,18 @@ from fourones_shared.events.model import FiguresApplied, FiguresSubmitted
 from fourones_shared.kafka.topics import ensure_topics
 from fourones_shared.topics import all_topics
 from fourones_submission import bootstrap
+
+
+# kafka-python forgets the sockets of a client that found no broker: they are collected before the next test.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_sockets() -> Iterator[None]:
+    yield
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "unclosed <socket.socket", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
@@ -155,8 +168,6 @@ def test_the_worker_says_when_it_has_caught_up(service: Service, worker_url: str
     assert httpx.get(f"{worker_url}/healthz", trust_env=False).status_code == 200
 
 
-# kafka-python forgets the sockets of a client that found no broker; they are collected at the end of this test.
-@pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
 def test_figures_are_taken_while_no_broker_answers_and_published_in_order_afterwards(
     service: Service, broker: str, topic_prefix: str
 ):
@@ -173,4 +184,3 @@ def test_figures_are_taken_while_no_broker_answers_and_published_in_order_afterw
     events = [json.loads(r.value)["submission_id"] for r in published(broker, topic_prefix + "figures-submitted")]
     assert events[:3] == sent
     assert len(events) == 4
-    gc.collect()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from supervisor.xmlrpc import SupervisorTransport  # type: ignore[import-untyped]
+from supervisor.xmlrpc import Faults, SupervisorTransport  # type: ignore[import-untyped]
 
 from fourones_local.errors import LocalStackError, NotReady, NotRunning, ProgramFailed
 from fourones_local.files import tail, write_private
@@ -308,6 +308,10 @@ class Supervisor:
             return getattr(proxy.supervisor, method)(*arguments)
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise NotRunning(f"no stack is running in {self.state.root}") from error
+        except xmlrpc.client.Fault as fault:
+            if fault.faultCode == Faults.SHUTDOWN_STATE:
+                raise NotRunning(f"the stack in {self.state.root} is being stopped") from fault
+            raise
         finally:
             transport.close()
 

@@ -66,6 +66,16 @@ def test_an_unknown_indicator_is_answered_with_the_nearest_id():
     assert "cluster-scale" in outcome.faults[0].detail
 
 
+def test_what_is_wrong_whatever_the_indicator_is_told_beside_an_unknown_one():
+    outcome = checked(a_figure(indicator="cluster-scal", cluster="no-such-cluster", period="2025-13", value="12x"))
+    assert codes(outcome) == [
+        (0, "indicator", "indicator_unknown"),
+        (0, "cluster", "cluster_unknown"),
+        (0, "period", "period_invalid"),
+        (0, "value", "value_not_decimal"),
+    ]
+
+
 def test_a_chinese_name_in_place_of_an_id_is_answered_with_the_id():
     assert "cluster-scale" in checked(a_figure(indicator="集群产业规模")).faults[0].detail
 

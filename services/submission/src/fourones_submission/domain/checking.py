@@ -18,7 +18,7 @@ from fourones_shared.domain.numbers import MAX_DECIMALS, MAX_INTEGER_DIGITS, dec
 from fourones_shared.errors import InvalidNumber
 from fourones_shared.events.model import Role, Status
 from fourones_submission.domain.draft import MOST_FIGURES, Draft, Fault, FigureDraft, too_many
-from fourones_submission.domain.terms import Admitted, IndicatorTerms, NotAdmitted, Terms
+from fourones_submission.domain.terms import Admitted, IndicatorTerms, NotAdmitted, Terms, unreadable_period
 from fourones_submission.domain.wording import Suggestions, quoted, unsafe
 
 # Long enough for an official's explanation; 5,000 of them must still fit into one event.
@@ -175,7 +175,9 @@ class _FigureChecker:
         terms = self._indicator(index, draft)
         cluster = self._cluster(index, draft, terms) if terms else None
         admitted = self._period(index, draft, terms) if terms else None
-        if terms is not None:
+        if terms is None:
+            self._form(index, draft)
+        else:
             self._rights(index, terms, cluster, admitted)
             self._unit(index, draft, terms)
         value = self._number(index, draft, terms)
@@ -211,6 +213,19 @@ class _FigureChecker:
             self._fault(index, "indicator", "indicator_unknown", detail)
         return terms
 
+    def _form(self, index: int, draft: FigureDraft) -> None:
+        """What is wrong whatever the indicator should have been: nobody corrects a figure twice."""
+        if draft.cluster is not None and draft.cluster != TOTAL and draft.cluster not in self._terms.cluster_names:
+            self._cluster_unknown(index, draft.cluster)
+        if draft.period is not None:
+            unreadable = unreadable_period(draft.period)
+            if unreadable is not None:
+                self._fault(index, "period", unreadable.code, unreadable.detail)
+
+    def _cluster_unknown(self, index: int, cluster: str) -> None:
+        detail = f"没有编码为 {quoted(cluster)} 的集群;" + self._clusters.near(cluster)
+        self._fault(index, "cluster", "cluster_unknown", detail)
+
     def _cluster(self, index: int, draft: FigureDraft, terms: IndicatorTerms) -> str | None:
         if "cluster" in draft.unreadable:
             return None
@@ -229,8 +244,7 @@ class _FigureChecker:
             detail = f"该指标不报 {cluster}({name});应为 " + "、".join(terms.indicator.clusters) + " 之一"
             self._fault(index, "cluster", "cluster_not_reported", detail)
         else:
-            detail = f"没有编码为 {quoted(cluster)} 的集群;" + self._clusters.near(cluster)
-            self._fault(index, "cluster", "cluster_unknown", detail)
+            self._cluster_unknown(index, cluster)
         return None
 
     def _period(self, index: int, draft: FigureDraft, terms: IndicatorTerms) -> Admitted | None:

@@ -117,12 +117,20 @@ def _terms(catalogue: Catalogue, indicator: Indicator) -> IndicatorTerms:
     )
 
 
-def _admission(indicator: Indicator, text: str) -> Admitted | NotAdmitted:
+def unreadable_period(text: str) -> NotAdmitted | None:
+    """Why a text is no period of any indicator; None when it is one."""
     try:
-        period = Period.parse(text)
+        Period.parse(text)
     except InvalidPeriod:
         return NotAdmitted("period_invalid", f"{quoted(text)} 不是有效的报告期;可用的写法:{FORMS}")
-    period = _year_to_date(indicator, period)
+    return None
+
+
+def _admission(indicator: Indicator, text: str) -> Admitted | NotAdmitted:
+    unreadable = unreadable_period(text)
+    if unreadable is not None:
+        return unreadable
+    period = _year_to_date(indicator, Period.parse(text))
     if is_expected(indicator, period):
         return Admitted(period, period.starts_at, period.ends_at)
     return _why_not(indicator, period)
