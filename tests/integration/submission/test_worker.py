@@ -21,7 +21,6 @@ from fourones_shared.kafka.topics import ensure_topics
 from fourones_shared.topics import all_topics
 from fourones_submission import bootstrap
 
-
 # kafka-python forgets the sockets of a client that found no broker: they are collected before the next test.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
 

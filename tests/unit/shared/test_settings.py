@@ -36,7 +36,7 @@ def test_a_database_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_they_do_not_change(settings: ServiceSettings) -> None:
     with pytest.raises(ValidationError):
-        settings.port = 1
+        settings.port = 1  # type: ignore[misc]
 
 
 def test_the_password_is_never_shown(settings: ServiceSettings) -> None:

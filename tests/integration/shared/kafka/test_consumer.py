@@ -374,9 +374,12 @@ def test_two_workers_of_a_group_share_the_work_and_a_rebalance_doubles_nothing(
     broker.make(TOPIC)
     first, second = a_loop(engine, broker, max_records=7), a_loop(engine, broker, max_records=7)
     everything = range(600)
-    writing = threading.Thread(
-        target=lambda: [publish(broker, *map(an_event, range(n, n + 20))) for n in range(0, 600, 20)]
-    )
+
+    def write() -> None:
+        for n in range(0, 600, 20):
+            publish(broker, *map(an_event, range(n, n + 20)))
+
+    writing = threading.Thread(target=write)
 
     with running(first.run):
         eventually(lambda: len(first._placed) == 12)

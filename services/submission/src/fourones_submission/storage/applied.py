@@ -12,6 +12,8 @@ from fourones_shared.events.envelope import Envelope, data_of
 from fourones_shared.events.model import FiguresApplied
 from fourones_shared.kafka.consumer import Received
 
+APPLIED = "applied"
+
 
 class AppliedHandler:
     """Applies `figures-applied` to the receipts; repetitions change nothing."""
@@ -34,13 +36,19 @@ class AppliedHandler:
         return True
 
     def apply(self, connection: Connection, events: Sequence[Received[FiguresApplied]]) -> None:
-        """Complete the receipts, a later word on a submission over an earlier one."""
-        outcomes = {event.data.submission_id: event.data for event in events}
+        """Complete the receipts.
+
+        A submission that was set aside may be applied once it has been mended; what was applied stays as it was,
+        even when aggregation is rebuilt and tells it all again with other counts.
+        """
+        outcomes: dict[str, FiguresApplied] = {}
+        for event in events:
+            known = outcomes.get(event.data.submission_id)
+            if known is None or known.outcome != APPLIED:
+                outcomes[event.data.submission_id] = event.data
         connection.execute(_COMPLETE, [outcome.model_dump(mode="python") for outcome in outcomes.values()])
 
 
-# A submission that was set aside may be applied after it has been mended; what was applied stays as it was, even
-# when aggregation is rebuilt and tells it all again with other counts.
 _COMPLETE = text(
     "UPDATE submission SET outcome = CAST(:outcome AS text),"
     " applied_at = CASE WHEN CAST(:outcome AS text) = 'applied' THEN CAST(:applied_at AS timestamptz) END,"
