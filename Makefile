@@ -45,6 +45,7 @@ test: env ## Check everything: lint, types, contracts, catalogue, every test
 	@$(MAKE) contracts
 	@echo "── catalogue"
 	@$(BIN)/fourones catalogue check catalogue
+	@$(BIN)/fourones-local install-monitoring
 	@echo "── tests (lint, types, contracts and catalogue are fine)"
 	@$(BIN)/python -m pytest $(PYTEST_LIMIT) $(PYTEST)
 

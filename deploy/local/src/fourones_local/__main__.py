@@ -15,6 +15,7 @@ from rich.table import Table
 
 from fourones_local.errors import LocalStackError, NotRunning
 from fourones_local.layout import Repository
+from fourones_local.monitoring import HOW_TO_INSTALL, can_install, find_binaries, install
 from fourones_local.stack import Stack
 
 P = ParamSpec("P")
@@ -121,6 +122,18 @@ def status(state_dir: StateDir = None) -> None:
         since = f"{int(info['now']) - int(info['start'])} s" if pid else ""
         table.add_row(name, str(info["statename"]), str(pid or ""), since, f"127.0.0.1:{port}" if port else "")
     console.print(table)
+
+
+@app.command()
+@_explained
+def install_monitoring() -> None:
+    """Install Prometheus and Alertmanager where that needs nobody's help; say how otherwise."""
+    if find_binaries() is not None:
+        return
+    if can_install():
+        console.print("Installing Prometheus and Alertmanager")
+    if not can_install() or install() is None:
+        console.print(f"Prometheus and Alertmanager are missing; to have them: {HOW_TO_INSTALL}", highlight=False)
 
 
 @app.command()

@@ -1,12 +1,12 @@
-"""Topics on the broker: made from their description, checked when they are there already, and identified."""
+"""Topics on the broker: made from their description, put right when they are there already, and identified."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 
 import structlog
-from kafka import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from fourones_shared.errors import Retry, Stop
@@ -14,9 +14,11 @@ from fourones_shared.topics import Topic
 
 log = structlog.get_logger(__name__)
 
+BOOTSTRAP_TIMEOUT_MS = 5_000
+
 
 def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str, replication_factor: int = 1) -> None:
-    """Create the topics that are missing; a topic with too few partitions or another configuration is told.
+    """Create the topics that are missing, and put right the settings of those that are there.
 
     Raises:
         Retry: when the broker cannot be reached.
@@ -24,24 +26,15 @@ def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str, repli
     """
     wanted = {topic.physical(prefix): topic for topic in topics}
     try:
-        with closing(KafkaAdminClient(bootstrap_servers=bootstrap)) as admin:
+        with closing(KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)) as admin:
             present = set(admin.list_topics())
             for name, topic in wanted.items():
-                if name in present:
-                    continue
-                spec = {
-                    "num_partitions": topic.partitions,
-                    "replication_factor": replication_factor,
-                    "configs": topic.settings(),
-                }
-                try:
-                    admin.create_topics({name: spec})
-                    log.info("topic created", topic=name, partitions=topic.partitions)
-                except TopicAlreadyExistsError:
-                    log.info("topic was created by somebody else", topic=name)
+                if name not in present:
+                    _create(admin, name, topic, replication_factor)
             admin.wait_for_topics(list(wanted))
             for described in admin.describe_topics(list(wanted)):
                 _check_partitions(wanted[described["name"]], described)
+            _put_right(admin, {name: topic for name, topic in wanted.items() if name in present})
     except KafkaError as error:
         raise Retry(f"the broker at {bootstrap} did not do it: {error}") from error
 
@@ -59,6 +52,36 @@ def topic_identities(admin: KafkaAdminClient, names: Iterable[str]) -> tuple[str
             raise Retry(f"topic {described.get('name')} is not there yet (error {described['error_code']})")
         ids[described["name"]] = str(described["topic_id"])
     return cluster, ids
+
+
+def _create(admin: KafkaAdminClient, name: str, topic: Topic, replication_factor: int) -> None:
+    spec = {
+        "num_partitions": topic.partitions,
+        "replication_factor": replication_factor,
+        "configs": topic.settings(),
+    }
+    try:
+        admin.create_topics({name: spec})
+        log.info("topic created", topic=name, partitions=topic.partitions)
+    except TopicAlreadyExistsError:
+        log.info("topic was created by somebody else", topic=name)
+
+
+def _put_right(admin: KafkaAdminClient, topics: Mapping[str, Topic]) -> None:
+    # A retention that somebody shortened would delete what is to be kept for ever.
+    if not topics:
+        return
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+    found = admin.describe_configs(resources, config_filter="all")["topic"]
+    for name, topic in topics.items():
+        other = {
+            setting: value
+            for setting, value in topic.settings().items()
+            if str(found[name].get(setting, {}).get("value")) != value
+        }
+        if other:
+            admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, other)])
+            log.warning("topic had other settings than described", topic=name, set=other)
 
 
 def _check_partitions(topic: Topic, described: dict[str, object]) -> None:

@@ -22,7 +22,7 @@ def test_a_cursor_needs_no_escaping_in_an_address(key: list[str | int]) -> None:
     assert set(cursor).isdisjoint("+/=& ?#")
 
 
-@given(st.lists(st.integers(), unique=True, max_size=60), st.integers(1, 20))
+@given(st.lists(st.integers(-(2**63), 2**63 - 1), unique=True, max_size=60), st.integers(1, 20))
 def test_the_pages_together_are_the_list(numbers: list[int], limit: int) -> None:
     everything = sorted(numbers)
     cursor: str | None = None

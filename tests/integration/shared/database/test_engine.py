@@ -1,0 +1,54 @@
+import asyncio
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+
+from fourones_shared.database.engine import api_engine, assert_durable, is_transient, worker_engine
+from fourones_shared.errors import Stop
+
+
+def test_a_server_that_forgets_nothing_is_accepted(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert_durable(connection)
+
+
+def test_a_server_that_may_forget_a_commit_is_refused(engine: Engine) -> None:
+    with engine.connect() as connection:
+        connection.execute(text("SET synchronous_commit = off"))
+        with pytest.raises(Stop, match="synchronous_commit = off"):
+            assert_durable(connection)
+
+
+def test_both_sides_notice_a_peer_that_vanished(database_url: str) -> None:
+    async def of_the_api() -> tuple[str, str]:
+        engine = api_engine(database_url, name="test-api")
+        try:
+            async with engine.connect() as connection:
+                rows = await connection.execute(text("SHOW tcp_keepalives_idle"))
+                limit = await connection.execute(text("SHOW statement_timeout"))
+                return str(rows.scalar_one()), str(limit.scalar_one())
+        finally:
+            await engine.dispose()
+
+    worker = worker_engine(database_url, name="test-worker")
+    with worker.connect() as connection:
+        assert connection.execute(text("SHOW tcp_keepalives_idle")).scalar_one() == "10"
+        assert connection.execute(text("SHOW application_name")).scalar_one() == "test-worker"
+    worker.dispose()
+    assert asyncio.run(of_the_api()) == ("10", "10s")
+
+
+def test_a_statement_of_an_api_that_runs_too_long_is_ended_and_may_be_repeated(database_url: str) -> None:
+    async def too_long() -> None:
+        engine = api_engine(database_url, name="test-api")
+        try:
+            async with engine.connect() as connection:
+                await connection.execute(text("SET statement_timeout = 10"))
+                await connection.execute(text("SELECT pg_sleep(60)"))
+        finally:
+            await engine.dispose()
+
+    with pytest.raises(OperationalError) as ended:
+        asyncio.run(too_long())
+    assert is_transient(ended.value)
