@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "ignore:(read|open)_text is deprecated:DeprecationWarning",
         # kafka-python forgets the socket of a connection that was refused; it has no peer and no address yet.
         r"ignore:unclosed <socket.socket fd=\d+, family=2, type=1, proto=6, laddr=\('0.0.0.0', \d+\)>:ResourceWarning",
+        # Nor does it close the pair that wakes its I/O thread, when it is closed while the broker is away.
+        r"ignore:unclosed <socket.socket fd=\d+, family=1, type=1, proto=0>:ResourceWarning",
     ):
         config.addinivalue_line("filterwarnings", harmless)
 

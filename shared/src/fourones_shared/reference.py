@@ -71,7 +71,7 @@ def store_catalogue(connection: Connection, published: CataloguePublished, on_sw
     if published.version <= current:
         return
     if on_switch is not None:
-        catalogue = Catalogue.model_validate(published.catalogue)
+        catalogue = Catalogue.model_validate(published.catalogue, extra="ignore")
         on_switch(connection, current or None, published.version, catalogue)
     connection.execute(_SET_IN_FORCE, {"version": published.version})
     log.info("catalogue in force", version=published.version, before=current)
@@ -115,7 +115,8 @@ class ReferenceCopy:
             version = connection.execute(_IN_FORCE).scalar_one_or_none() or 0
             if version != self.version:
                 document = connection.execute(_DOCUMENT, {"version": version}).scalar_one()
-                self.catalogue = Catalogue.model_validate(document)
+                # What was checked when it was applied is not refused later for a field that this code does not know.
+                self.catalogue = Catalogue.model_validate(document, extra="ignore")
                 self.in_force = (version, self.catalogue)
                 self.version = version
             newest, changes = connection.execute(_KEYS_CHANGED).one()

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import jsonschema
+import openapi_spec_validator
 import pytest
 from integration.submission.service import Service, a_body
 from unit.submission.builders import CITY, COUNTY, DEPARTMENT, OTHER_COUNTY
@@ -249,9 +250,23 @@ def test_a_large_submission_is_accepted_whole(service: Service):
     assert len(faults(service.post(*withdrawn))) == 1800
 
 
+def metric(service: Service, line: str) -> float:
+    text = service.request("GET", "/metrics", key=None).text
+    return next((float(row.rpartition(" ")[2]) for row in text.splitlines() if row.startswith(line + " ")), 0.0)
+
+
+def test_what_is_accepted_and_refused_is_counted(service: Service):
+    accepted, refused = "fourones_figures_accepted_total", 'fourones_submission_faults_total{code="unit_wrong"}'
+    before = metric(service, accepted), metric(service, refused)
+    service.post(a_body(), a_body(cluster="digital-economy"))
+    service.post(a_body(unit="万元"))
+    assert (metric(service, accepted), metric(service, refused)) == (before[0] + 2, before[1] + 1)
+
+
 def test_the_openapi_document_is_served_in_version_3_1(service: Service):
     document = service.request("GET", "/openapi.json", key=None).json()
     assert document["openapi"].startswith("3.1")
+    openapi_spec_validator.validate(document)
     posted = document["paths"]["/v1/submissions"]["post"]
     assert {"202", "200", "400", "401", "403", "409", "413", "415", "422", "503"} <= set(posted["responses"])
     assert "Idempotency-Key" in {parameter["name"] for parameter in posted["parameters"]}

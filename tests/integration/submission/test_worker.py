@@ -1,8 +1,9 @@
-import gc
 import json
-import warnings
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -14,23 +15,13 @@ from sqlalchemy import text
 from support.waiting import eventually
 from unit.submission.builders import COUNTY, NOW
 
+from fourones_local.ports import free_port
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.events.envelope import Wire, data_of, unwrap, wrap
 from fourones_shared.events.model import FiguresApplied, FiguresSubmitted
 from fourones_shared.kafka.topics import ensure_topics
 from fourones_shared.topics import all_topics
 from fourones_submission import bootstrap
-
-# kafka-python forgets the sockets of a client that found no broker: they are collected before the next test.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
-
-
-@pytest.fixture(autouse=True)
-def _forgotten_sockets() -> Iterator[None]:
-    yield
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "unclosed <socket.socket", ResourceWarning)
-        gc.collect()
 
 
 @pytest.fixture
@@ -77,6 +68,34 @@ def applied(submission_id: str, **changes: Any) -> Wire:
     given = {"applied": 1, "superseded": 0, "excluded": 0, "applied_at": NOW} | changes
     data = FiguresApplied(submission_id=submission_id, org=COUNTY, sequence=1, **given)
     return wrap(data, event_id=f"applied:{submission_id}", source="/fourones/aggregation", time=NOW)
+
+
+@contextmanager
+def worker_process(database_url: str, *, kafka_bootstrap: str) -> Iterator[str]:
+    """The worker as its own process, as a supervisor runs it; ends in good order."""
+    port = free_port()
+    environment = os.environ | {
+        "FOURONES_DATABASE_URL": database_url,
+        "FOURONES_KAFKA_BOOTSTRAP": kafka_bootstrap,
+        "FOURONES_PORT": str(port),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "fourones_submission", "worker"], env=environment)
+    try:
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: answers(url))
+        yield url
+        process.terminate()
+        assert process.wait(30) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", trust_env=False).is_success
+    except httpx.TransportError:
+        return False
 
 
 def receipt(service: Service, submission_id: str) -> dict[str, Any]:
@@ -172,8 +191,7 @@ def test_figures_are_taken_while_no_broker_answers_and_published_in_order_afterw
 ):
     sent = [service.post(a_body(value=str(n))).json()["submission_id"] for n in range(3)]
     assert service.count("outbox") >= 3
-    unreachable = settings(service.database_url, kafka_bootstrap="127.0.0.1:9", topic_prefix=topic_prefix)
-    with running(bootstrap.worker(unreachable)) as url:
+    with worker_process(service.database_url, kafka_bootstrap="127.0.0.1:9") as url:
         assert service.post(a_body(value="9")).status_code == 202
         assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
     configured = settings(service.database_url, kafka_bootstrap=broker, topic_prefix=topic_prefix)

@@ -32,7 +32,7 @@ class CatalogueVersions:
         shapes = self._shapes.get(version)
         if shapes is None:
             document = connection.execute(_DOCUMENT, {"version": version}).scalar_one()
-            shapes = Shapes(Catalogue.model_validate(document))
+            shapes = Shapes(Catalogue.model_validate(document, extra="ignore"))
             newest = sorted([*self._shapes, version])[-KEPT:]
             self._shapes = {v: s for v, s in (self._shapes | {version: shapes}).items() if v in newest}
         return shapes

@@ -171,13 +171,14 @@ class ConsumerLoop(Generic[Decoded]):
                 if group.generation_id != generation:
                     generation = group.generation_id
                     self._forget_places()
-                # A member of a large group may be left without partitions, and is ready all the same.
-                self._joined = group.state == MemberState.STABLE
-                if self._joined:
+                settled = group.state == MemberState.STABLE
+                if settled:
                     settled_at = time.monotonic()
                 elif time.monotonic() - settled_at > UNSETTLED_S:
                     raise _BrokerAway(f"no member of its group for {UNSETTLED_S:.0f} s")
                 new = self._place_new(consumer, stop)
+                # A member of a large group may be left without partitions, and is ready all the same.
+                self._joined = settled and consumer.assignment() <= self._placed.keys()
                 known = {tp: records[tp] for tp in sorted(records) if tp in self._placed and tp not in new}
                 batch = self._decode(consumer, known, stop)
                 if batch:

@@ -84,3 +84,10 @@ def test_no_document_makes_anything_but_a_catalogue_or_faults(document):
 def test_no_value_of_a_field_makes_anything_but_a_catalogue_or_faults_in_that_entry(field, value):
     for fault in faults_of(a_document(targets=[a_target() | {field: value}])):
         assert fault.pointer.startswith("/targets/0")
+
+
+def test_a_version_that_newer_code_wrote_is_still_read_by_older_code():
+    document = a_document()
+    document["indicators"][0]["a_later_field"] = 1
+    document["a_later_section"] = []
+    assert Catalogue.model_validate(document, extra="ignore").indicators
