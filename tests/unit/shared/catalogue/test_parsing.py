@@ -9,6 +9,7 @@ from unit.shared.catalogue.documents import REAL, a_document, a_target, faults_o
 
 from fourones_shared.catalogue.faults import CatalogueHasFaults
 from fourones_shared.catalogue.files import load
+from fourones_shared.catalogue.model import Catalogue
 from fourones_shared.catalogue.parsing import SECTIONS, parse_document
 
 
