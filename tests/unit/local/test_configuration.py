@@ -10,7 +10,7 @@ from fourones_local import monitoring
 from fourones_local.accounts import reachable
 from fourones_local.commands import shown
 from fourones_local.files import tail, write_private_json
-from fourones_local.kafka import KafkaNode
+from fourones_local.kafka import KafkaNode, new_cluster_id
 from fourones_local.layout import Repository, State
 from fourones_local.ports import DEFAULT_PORTS
 from fourones_local.seed import catalogue_fingerprint
@@ -25,6 +25,13 @@ def state(tmp_path: Path) -> State:
 
 def a_program(**changes: object) -> Program:
     return Program(**{"name": "submission-worker", "command": ["worker"], **changes})  # type: ignore[arg-type]
+
+
+def test_no_cluster_id_looks_like_an_option_of_a_command() -> None:
+    ids = {new_cluster_id() for _ in range(2_000)}
+
+    assert len(ids) == 2_000
+    assert not [cluster_id for cluster_id in ids if cluster_id.startswith("-") or len(cluster_id) != 22]
 
 
 def test_the_broker_listens_on_the_loopback_only_and_keeps_one_copy(tmp_path: Path) -> None:

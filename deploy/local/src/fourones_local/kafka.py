@@ -188,7 +188,6 @@ class KafkaNode:
         ]
 
     def _format(self) -> None:
-        cluster_id = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # A start that was killed while formatting leaves half a directory behind.
         shutil.rmtree(self.data_dir / "log", ignore_errors=True)
         command = [
@@ -199,7 +198,7 @@ class KafkaNode:
             "--config",
             str(self._properties),
             "--cluster-id",
-            cluster_id,
+            new_cluster_id(),
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)  # noqa: S603
         if done.returncode:
@@ -252,6 +251,16 @@ def fetch_jars(pom: Path, home: Path) -> bool:
         draft.rename(home / "libs")
         stamp.write_text(wanted, encoding="utf-8")
     return True
+
+
+def new_cluster_id() -> str:
+    """A cluster's id: 22 URL-safe characters; as Kafka itself does, none that begins with a dash.
+
+    One id in 64 would, and `kafka-storage format` takes it for an option.
+    """
+    while (cluster_id := urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
+        pass
+    return cluster_id
 
 
 def find_java() -> str:
