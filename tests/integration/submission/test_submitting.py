@@ -91,7 +91,7 @@ def test_a_number_with_an_exponent_is_refused(service: Service):
 
 
 def test_a_refused_submission_leaves_nothing_behind(service: Service):
-    tables = ("submission", "outbox", "idempotency", "figure_known")
+    tables = ("submission", "outbox", "idempotency", "figure_current")
     before = [service.count(table) for table in tables]
     answer = service.post(
         a_body(indicator="cluster-scal"),
@@ -234,7 +234,7 @@ def test_nothing_is_stored_when_the_transaction_fails_at_its_end(service: Servic
         answer = service.post(a_body(period="2024-09"), headers={"Idempotency-Key": "atomic"})
         assert answer.status_code == 500
         assert (service.count("submission"), service.count("idempotency")) == before
-        assert not service.rows("SELECT 1 FROM figure_known WHERE period = '2024-09'")
+        assert not service.rows("SELECT 1 FROM figure_current WHERE period = '2024-09' AND figures <> '{}'")
     finally:
         with service.engine.begin() as connection:
             connection.exec_driver_sql("ALTER TABLE outbox DROP CONSTRAINT broken")

@@ -26,8 +26,10 @@ from fourones_submission.settings import SubmissionSettings
 from fourones_submission.storage.acceptance import Acceptance
 from fourones_submission.storage.applied import AppliedHandler
 from fourones_submission.storage.catalogues import Catalogues
+from fourones_submission.storage.figures import Figures
 from fourones_submission.storage.housekeeping import forget_old_idempotency_keys
 from fourones_submission.storage.keys import Keys
+from fourones_submission.storage.locks import Locks
 from fourones_submission.storage.outbox import SubmissionOutbox
 from fourones_submission.storage.receipts import Receipts
 from fourones_submission.terms_in_force import TermsInForce
@@ -71,7 +73,14 @@ def api(settings: SubmissionSettings, clock: Clock | None = None) -> Process:
     app = service_app(title="fourones submission", description=DESCRIPTION, reference=reference, clock=clock)
     app.include_router(
         submission_routes(
-            posting=Posting(Acceptance(engine, clock), TermsInForce(reference), clock, settings.max_body_bytes),
+            posting=Posting(
+                acceptance=Acceptance(engine, clock),
+                figures=Figures(engine),
+                locks=Locks(engine, clock),
+                terms=TermsInForce(reference),
+                clock=clock,
+                max_body_bytes=settings.max_body_bytes,
+            ),
             receipts=Receipts(engine),
         )
     )

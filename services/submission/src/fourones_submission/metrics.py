@@ -10,4 +10,5 @@ SUBMISSIONS = Counter(
     ["outcome"],
 )
 FIGURES = Counter("fourones_figures_accepted_total", "Figures accepted.")
+WARNINGS = Counter("fourones_submission_warnings_total", "Doubts about accepted figures, by rule.", ["code"])
 FAULTS = Counter("fourones_submission_faults_total", "What was wrong with refused submissions, by rule.", ["code"])

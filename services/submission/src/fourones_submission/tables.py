@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, DateTime, Index, LargeBinary, Text, text
+from sqlalchemy import BigInteger, DateTime, Identity, Index, LargeBinary, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
@@ -17,6 +18,7 @@ from fourones_shared.database.columns import (
     DeadLetterColumns,
     OutboxColumns,
     PositionColumns,
+    RequestRateColumns,
 )
 
 
@@ -86,7 +88,7 @@ class Submission(Table, table=True):
     received_at: datetime = Field(sa_type=DateTime(timezone=True))
     catalogue_version: int
     figures: int
-    warnings: list[dict[str, str]] = Field(sa_type=JSONB)
+    warnings: list[dict[str, Any]] = Field(sa_type=JSONB)
     media_type: str
     body: bytes = Field(sa_type=LargeBinary)
     published_at: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
@@ -118,15 +120,47 @@ class RememberedKey(Table, table=True):
     remembered_at: datetime = Field(sa_type=DateTime(timezone=True), index=True)
 
 
-class FigureKnown(Table, table=True):
-    """Which figures exist, so that only what is there can be withdrawn.
+class FigureCurrent(Table, table=True):
+    """The current figures, for withdrawals, plausibility, obligations and the template; totals are aggregation's.
 
-    A row holds the clusters of one indicator and period: a tenth of the rows that one per figure would take.
+    A row holds all clusters of one organisation, indicator and period: a tenth of the rows that one per figure would
+    take. `figures` maps a cluster (`_T` without) to `[value or null, status, sequence]`; `since` maps it to the
+    moment (milliseconds since 1970) at which a value first stood there, which tells late from on time.
     """
 
-    __tablename__ = "figure_known"
+    __tablename__ = "figure_current"
 
     org: str = Field(primary_key=True)
     indicator: str = Field(primary_key=True)
     period: str = Field(primary_key=True)
-    clusters: list[str] = Field(sa_type=ARRAY(Text))
+    figures: dict[str, list[Any]] = Field(sa_type=JSONB)
+    since: dict[str, int] = Field(sa_type=JSONB)
+
+
+class PeriodLock(Table, table=True):
+    """A coordinator's decisions to lock a period or to lift a lock; of several the last stands, none is changed."""
+
+    __tablename__ = "period_lock"
+
+    period_lock_id: int | None = Field(
+        default=None, primary_key=True, sa_type=BigInteger, sa_column_args=[Identity(always=True)]
+    )
+    org: str
+    indicator: str
+    period: str
+    locked: bool
+    until: datetime | None = Field(default=None, sa_type=DateTime(timezone=True))
+    """After which the catalogue's own rule stands again; for ever when null."""
+    reason: str
+    decided_by: str
+    """Key id."""
+    decided_at: datetime = Field(sa_type=DateTime(timezone=True))
+
+    __table_args__ = (Index("period_lock_of", "org", "indicator", "period", "period_lock_id"),)
+
+
+class RequestRate(RequestRateColumns, Table, table=True):
+    """How much of its rate each key has used; worth nothing after a crash, hence not logged."""
+
+    __tablename__ = "request_rate"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)

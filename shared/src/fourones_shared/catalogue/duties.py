@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 
 from fourones_shared.catalogue.model import TOTAL, About, Catalogue, Covers, Indicator, Organisation, Reporter
 from fourones_shared.domain.periods import Frequency, Period, end_of_day, periods_between
+from fourones_shared.domain.working_days import working_days_after
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,16 @@ def _january_and_february(year: int) -> Period:
 
 def due_at(indicator: Indicator, period: Period) -> datetime:
     """The first moment (UTC) at which a missing figure is overdue."""
-    return end_of_day(period.end + timedelta(days=indicator.reporting.due_days))
+    reporting = indicator.reporting
+    if reporting.due_working_days is not None:
+        return end_of_day(working_days_after(period.end, reporting.due_working_days))
+    return end_of_day(period.end + timedelta(days=reporting.due_days or 0))
+
+
+def locks_at(indicator: Indicator, period: Period) -> datetime | None:
+    """The first moment (UTC) at which the catalogue admits no figure of the period any more; None for never."""
+    lock_days = indicator.reporting.lock_days
+    return None if lock_days is None else due_at(indicator, period) + timedelta(days=lock_days)
 
 
 def subjects(catalogue: Catalogue, indicator: Indicator, period: Period) -> tuple[Organisation, ...]:

@@ -20,10 +20,12 @@ from fourones_shared.catalogue.words import (
     Comparator,
     Covers,
     Direction,
+    Doubt,
     Kind,
     Method,
     OrganisationKind,
     Reporter,
+    Zones,
 )
 from fourones_shared.domain.numbers import MAX_DECIMALS, MAX_INTEGER_DIGITS, format_decimal
 from fourones_shared.domain.periods import Frequency, Period
@@ -42,6 +44,7 @@ __all__ = [
     "Comparator",
     "Covers",
     "Direction",
+    "Doubt",
     "Exact",
     "Id",
     "Indicator",
@@ -54,6 +57,7 @@ __all__ = [
     "PeerValue",
     "Pillar",
     "Plan",
+    "Plausibility",
     "Reporter",
     "Reporting",
     "Responsible",
@@ -61,6 +65,7 @@ __all__ = [
     "Target",
     "Task",
     "Tier",
+    "Zones",
 ]
 
 TOTAL = "_T"
@@ -214,6 +219,8 @@ class Reporting(_Value):
         first: the first day from which periods are expected.
         last: the last day, once the catalogue ends the duty.
         due_days: days after the period's end; the figure is due at the end of that day.
+        due_working_days: the same in working days of the Chinese calendar; exactly one of the two is given.
+        lock_days: days after the due date at whose end the period is locked; never, when absent.
         may_not_apply: organisations that may report status M.
         assumed: which of these the source does not say.
     """
@@ -224,9 +231,35 @@ class Reporting(_Value):
     period: str | None = None
     first: date
     last: date | None = None
-    due_days: int = Field(ge=0, le=400)
+    due_days: int | None = Field(default=None, ge=0, le=400)
+    due_working_days: int | None = Field(default=None, ge=1, le=60)
+    lock_days: int | None = Field(default=None, ge=0, le=4000)
     may_not_apply: tuple[Id, ...] = ()
     assumed: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _due_in_days_of_one_kind(self) -> Self:
+        if (self.due_days is None) == (self.due_working_days is None):
+            raise ValueError("give exactly one of `due_days` and `due_working_days`")
+        return self
+
+
+class Plausibility(_Value):
+    """What is held against a value beyond its bounds, to warn of slips.
+
+    Attributes:
+        justify: doubts that the reporter must answer before the figure is accepted.
+        ignore: doubts that are not raised, for an indicator whose nature they do not fit.
+        months: the indicator whose single months this year-to-date value is the sum of.
+        growth_of: the indicator whose growth this one reports.
+        growth_over: on which period the growth is.
+    """
+
+    justify: tuple[Doubt, ...] = ()
+    ignore: tuple[Doubt, ...] = ()
+    months: Id | None = None
+    growth_of: Id | None = None
+    growth_over: Literal["year-before", "previous"] = "year-before"
 
 
 class Indicator(_Value):
@@ -239,6 +272,7 @@ class Indicator(_Value):
         decimals: most decimal places a value may have.
         minimum, maximum: bounds of a value, inclusive.
         january_february: whether those two months are reported together as one.
+        zones: whether a zone's figure counts beside its districts' or is part of them.
     """
 
     id: Id
@@ -258,6 +292,8 @@ class Indicator(_Value):
     over_organisations: Adding = Adding.NONE
     over_clusters: Adding = Adding.NONE
     january_february: Literal["together", "separate"] = "separate"
+    zones: Zones = Zones.BESIDE
+    plausibility: Plausibility = Plausibility()
     reporting: Reporting
     note: str | None = None
     synthetic: bool = False

@@ -53,6 +53,24 @@ class Adding(StrEnum):
     NONE = "none"
 
 
+class Zones(StrEnum):
+    """Whether a zone's figure counts beside those of the districts it lies in, or is part of theirs."""
+
+    BESIDE = "beside"
+    INSIDE = "inside"
+
+
+class Doubt(StrEnum):
+    """What can be doubtful about a reported value; also the code of the warning."""
+
+    UNIT_SLIP = "unit_slip"
+    JUMP = "jump"
+    YEAR_TO_DATE_FALLS = "year_to_date_falls"
+    YEAR_TO_DATE_CONTRADICTS = "year_to_date_contradicts"
+    ZONE_BEYOND_DISTRICT = "zone_beyond_district"
+    GROWTH_MISMATCH = "growth_mismatch"
+
+
 class About(StrEnum):
     """Whom an indicator is about when it is about many."""
 

@@ -76,6 +76,13 @@ class CatalogueInForceColumns(SQLModel):
     version: int
 
 
+class RequestRateColumns(SQLModel):
+    """`request_rate`: per key, up to which moment its requests are spoken for; shared by all instances of an API."""
+
+    key_id: str = Field(primary_key=True)
+    spoken_for_until: datetime = Field(sa_type=DateTime(timezone=True))
+
+
 class AccessKeyColumns(SQLModel):
     """`access_key`: the record of every API key; the hash, never the key."""
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fourones_shared.events.model import Status
+from fourones_shared.http.problems import Fault
 from fourones_submission.domain.checking import LONGEST_NAME, LONGEST_NOTE
 from fourones_submission.domain.draft import MOST_FIGURES
 from fourones_submission.storage.receipts import ReceiptStatus
@@ -16,12 +17,8 @@ _RECEIVED = "2026-01-05T08:30:00.123456Z"
 _ID = "019b8a4e-3f10-7c2a-9d51-6f2f0f5c1a77"
 
 
-class Warning(BaseModel):  # noqa: A001 - the contract's word
+class Warning(Fault):  # noqa: A001 - the contract's word
     """Something that looks implausible; the figure is accepted all the same."""
-
-    pointer: str
-    code: str
-    detail: str
 
 
 class SubmissionAccepted(BaseModel):

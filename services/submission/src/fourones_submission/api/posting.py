@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
+from typing import Any
 
 from anyio import to_thread
 from fastapi import Request
@@ -19,12 +20,16 @@ from fourones_submission.api.bodies import body_of, media_type_of, not_parseable
 from fourones_submission.api.models import SubmissionAccepted, SubmissionChecked
 from fourones_submission.domain.checking import Checked, check, codes
 from fourones_submission.domain.draft import Draft, Fault
+from fourones_submission.domain.locking import locked, series_of
+from fourones_submission.domain.plausibility import Doubtful, compared_with, doubts, unanswered
 from fourones_submission.domain.terms import Terms
 from fourones_submission.formats import READERS
 from fourones_submission.formats.errors import Unreadable
-from fourones_submission.metrics import FAULTS, FIGURES, SUBMISSIONS
+from fourones_submission.metrics import FAULTS, FIGURES, SUBMISSIONS, WARNINGS
 from fourones_submission.storage.acceptance import Acceptance, Accepted, Sent
 from fourones_submission.storage.errors import EventTooLarge, KeyBusy, KeyReused, NothingToWithdraw
+from fourones_submission.storage.figures import Figures
+from fourones_submission.storage.locks import Locks
 from fourones_submission.terms_in_force import TermsInForce
 
 # Checking this much takes tens of milliseconds: in a thread, so that small submissions are not kept waiting.
@@ -33,10 +38,31 @@ LONGEST_IDEMPOTENCY_KEY = 255
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """Everything there is to say about a submission before it is stored."""
+
+    draft: Draft
+    checked: Checked
+    faults: Sequence[Fault]
+    doubtful: Sequence[Doubtful] = ()
+
+    @property
+    def warnings(self) -> list[dict[str, Any]]:
+        """The doubts as they are answered and kept: place, code, detail."""
+        return [
+            {name: part for name, part in asdict(self.draft.locate(doubt.figure, "value")).items() if part is not None}
+            | {"code": doubt.doubt.value, "detail": doubt.detail}
+            for doubt in self.doubtful
+        ]
+
+
+@dataclass(frozen=True, slots=True)
 class Posting:
     """Answers `POST /v1/submissions`."""
 
     acceptance: Acceptance
+    figures: Figures
+    locks: Locks
     terms: TermsInForce
     clock: Clock
     max_body_bytes: int
@@ -54,14 +80,15 @@ class Posting:
         body = await body_of(request, self.max_body_bytes)
         in_force = self.terms.now()
         draft, checked = await self._checked(body, media_type, in_force, caller)
+        verdict = await self._judged(draft, checked, in_force)
         if dry_run:
-            return await self._dry_run(checked, in_force)
+            return await self._dry_run(verdict, in_force)
         names = draft.prepared_by, draft.approved_by
-        sent = Sent(body, media_type, caller.org or "", caller.key_id, *names, key)
+        sent = Sent(body, media_type, caller.org or "", caller.key_id, *names, key, verdict.warnings)
         try:
-            return _accepted(await self._accept(sent, checked, in_force))
+            return _accepted(await self._accept(sent, verdict, in_force))
         except NothingToWithdraw as error:
-            raise _refusal(error.faults, in_force) from error
+            raise _refusal(error.faults, draft, in_force) from error
         except KeyBusy as error:
             detail = "同一个 Idempotency-Key 的请求正在处理:请稍后用同样的内容重试"
             raise Problem(HTTPStatus.CONFLICT, detail, headers={"Retry-After": "1"}) from error
@@ -85,47 +112,59 @@ class Posting:
             FAULTS.labels("not_parseable").inc()
             raise not_parseable(error.detail, error.line, error.column) from error
 
-    async def _accept(self, sent: Sent, checked: Checked, terms: Terms) -> Accepted:
-        if not checked.faults:
-            return await self.acceptance.accept(sent, checked, terms.version, current_traceparent())
+    async def _judged(self, draft: Draft, checked: Checked, terms: Terms) -> Verdict:
+        """What the database has to say: locked periods, and what the figures look like beside those before them."""
+        if checked.faults:
+            return Verdict(draft, checked, checked.faults)
+        faults = list(locked(checked, terms, await self.locks.decisions(series_of(checked)), self.clock.now()))
+        doubtful = doubts(checked, terms, await self.figures.known(compared_with(checked, terms)))
+        faults += unanswered(checked, terms, doubtful)
+        return Verdict(draft, checked, tuple(sorted(faults, key=lambda f: f.figure or 0)), doubtful)
+
+    async def _accept(self, sent: Sent, verdict: Verdict, terms: Terms) -> Accepted:
+        if not verdict.faults:
+            return await self.acceptance.accept(sent, verdict.checked, terms.version, current_traceparent())
         earlier = await self.acceptance.answered_before(sent)
         if earlier is None:
-            raise _refusal(checked.faults, terms, forbidden=checked.forbidden)
+            raise _refusal(verdict.faults, verdict.draft, terms, forbidden=verdict.checked.forbidden)
         return earlier
 
-    async def _dry_run(self, checked: Checked, terms: Terms) -> Response:
-        if checked.faults:
-            raise _refusal(checked.faults, terms, forbidden=checked.forbidden)
+    async def _dry_run(self, verdict: Verdict, terms: Terms) -> Response:
+        checked = verdict.checked
+        if verdict.faults:
+            raise _refusal(verdict.faults, verdict.draft, terms, forbidden=checked.forbidden)
         try:
             await self.acceptance.dry_run(checked)
         except NothingToWithdraw as error:
-            raise _refusal(error.faults, terms) from error
+            raise _refusal(error.faults, verdict.draft, terms) from error
         SUBMISSIONS.labels("checked").inc()
-        answer = SubmissionChecked(org=checked.org, figures=len(checked.figures))
-        return Response(answer.model_dump_json(), media_type="application/json")
+        answer = SubmissionChecked(org=checked.org, figures=len(checked.figures), warnings=verdict.warnings)
+        return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
 
 
 def _accepted(accepted: Accepted) -> Response:
     SUBMISSIONS.labels("repeated" if accepted.repeated else "accepted").inc()
     if not accepted.repeated:
         FIGURES.inc(accepted.figures)
+        for warning in accepted.warnings:
+            WARNINGS.labels(warning["code"]).inc()
     answer = SubmissionAccepted.model_validate(accepted, from_attributes=True)
     return Response(
-        answer.model_dump_json(),
+        answer.model_dump_json(exclude_none=True),
         HTTPStatus.ACCEPTED,
         headers={"Location": f"/v1/submissions/{accepted.submission_id}"},
         media_type="application/json",
     )
 
 
-def _refusal(faults: Sequence[Fault], terms: Terms, *, forbidden: bool = False) -> Problem:
+def _refusal(faults: Sequence[Fault], draft: Draft, terms: Terms, *, forbidden: bool = False) -> Problem:
     SUBMISSIONS.labels("forbidden" if forbidden else "refused").inc()
     for code, count in codes(faults).items():
         FAULTS.labels(code).inc(count)
     if forbidden:
-        return Problem(HTTPStatus.FORBIDDEN, "超出本密钥的权限,全部未接收:请看 errors", errors=_public(faults))
+        return Problem(HTTPStatus.FORBIDDEN, "超出本密钥的权限,全部未接收:请看 errors", errors=_public(faults, draft))
     detail = f"共 {len(faults)} 处有误,全部未接收:请按 errors 逐条修改后整份重报(数据字典第 {terms.version} 版)"
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=_public(faults))
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=_public(faults, draft))
 
 
 def _key_reused(error: KeyReused) -> Problem:
@@ -134,17 +173,8 @@ def _key_reused(error: KeyReused) -> Problem:
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[fault])
 
 
-def _public(faults: Iterable[Fault]) -> list[PublicFault]:
-    return [PublicFault(pointer=_pointer(f), code=f.code, detail=f.detail) for f in faults]
-
-
-def _pointer(fault: Fault) -> str:
-    # Sent field names may hold anything, halves of surrogate pairs too, which no answer could carry.
-    place = "" if fault.figure is None else f"/figures/{fault.figure}"
-    if fault.field is None:
-        return place
-    name = fault.field.replace("~", "~0").replace("/", "~1")
-    return f"{place}/{name.encode('utf-8', 'backslashreplace').decode()}"
+def _public(faults: Iterable[Fault], draft: Draft) -> list[PublicFault]:
+    return [PublicFault(**asdict(draft.place_of(fault)), code=fault.code, detail=fault.detail) for fault in faults]
 
 
 def _idempotency_key(header: str | None) -> str | None:
