@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from fourones_shared.database.engine import is_transient
 
@@ -22,17 +23,22 @@ log = structlog.get_logger(__name__)
 MEDIA_TYPE = "application/problem+json"
 
 
+_Place = TypeVar("_Place", str, int)
+# A place that a format does not have is left out, not null.
+_IfAny = Annotated[_Place | None, Field(default=None, exclude_if=lambda place: place is None)]
+
+
 class Fault(BaseModel):
     """One thing that is wrong with a request: where, which rule, and how to mend it.
 
     The place is a JSON pointer, or line and column (from 1), or sheet and cell, as the request's format has it.
     """
 
-    pointer: str | None = None
-    line: int | None = None
-    column: int | None = None
-    sheet: str | None = None
-    cell: str | None = None
+    pointer: _IfAny[str] = None
+    line: _IfAny[int] = None
+    column: _IfAny[int] = None
+    sheet: _IfAny[str] = None
+    cell: _IfAny[str] = None
     code: str
     detail: str
 
@@ -77,7 +83,10 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> Response:
         status = HTTPStatus(error.status_code)
         detail = _OF_THE_FRAMEWORK.get(status, error.detail) if error.detail == status.phrase else error.detail
-        return _answer(request, status, str(detail), None, dict(error.headers or {}))
+        headers = dict(error.headers or {})
+        if status is HTTPStatus.METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods_of(request))
+        return _answer(request, status, str(detail), None, headers)
 
     @app.exception_handler(RequestValidationError)
     async def validation(request: Request, error: RequestValidationError) -> Response:
@@ -101,6 +110,16 @@ def install_problem_handlers(app: FastAPI) -> None:
     @app.exception_handler(PoolTimeout)
     async def pool(request: Request, _: PoolTimeout) -> Response:
         return _away(request)
+
+
+def _methods_of(request: Request) -> list[str]:
+    """Every method of the address; the framework names only those of the first route that has it."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        match, _ = route.matches(request.scope)
+        if match is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return sorted(found)
 
 
 def _away(request: Request) -> Response:

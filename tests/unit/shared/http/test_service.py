@@ -155,6 +155,16 @@ def test_a_path_or_a_method_that_is_not_there_is_a_problem_too(service: Service)
     is_a_problem(service.client.post("/healthz"), 405)
 
 
+def test_a_method_that_is_not_there_names_those_that_are_over_all_routes_of_the_address(service: Service) -> None:
+    @service.app.get("/v1/farewells")
+    def farewells() -> None: ...
+
+    @service.app.put("/v1/farewells")
+    def put_farewell() -> None: ...
+
+    assert service.client.post("/v1/farewells").headers["allow"] == "GET, PUT"
+
+
 def test_a_problem_carries_its_faults_and_headers(service: Service) -> None:
     problem = Problem(
         HTTPStatus.UNPROCESSABLE_ENTITY,

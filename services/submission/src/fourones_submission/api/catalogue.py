@@ -51,7 +51,7 @@ def catalogue_routes(*, catalogues: Catalogues, reference: ReferenceCopy, max_bo
             raise Problem(HTTPStatus.NOT_FOUND, "尚未发布数据字典:请管理员先执行 fourones catalogue apply")
         version, content = reference.in_force
         headers = {"ETag": _etag(version), "Cache-Control": "no-cache"}
-        if if_none_match is not None and ("*" in if_none_match or version in _versions(if_none_match)):
+        if if_none_match is not None and (if_none_match.strip() == "*" or version in _versions(if_none_match)):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         return Response(content.document, headers=headers, media_type="application/json")
 
