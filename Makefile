@@ -46,6 +46,7 @@ test: env ## Check everything: lint, types, contracts, catalogue, every test
 	@echo "── catalogue"
 	@$(BIN)/fourones catalogue check catalogue
 	@$(BIN)/fourones-local install-monitoring
+	@$(BIN)/fourones-local install-office
 	@echo "── tests (lint, types, contracts and catalogue are fine)"
 	@$(BIN)/python -m pytest $(PYTEST_LIMIT) $(PYTEST)
 
@@ -76,6 +77,11 @@ schemas: env ## Write the schemas of events and APIs anew
 lock: $(BIN)/uv ## Write requirements/*.txt anew; UPGRADE=--upgrade takes newer versions
 	@$(BIN)/$(UV_COMPILE) $(UPGRADE) requirements/bootstrap.in -o requirements/bootstrap.txt
 	@$(BIN)/$(UV_COMPILE) $(UPGRADE) $(PROJECTS) requirements/dev.in -o requirements/dev.txt
+	@for service in submission aggregation alerting; do \
+		$(BIN)/$(UV_COMPILE) $(UPGRADE) shared/pyproject.toml services/$$service/pyproject.toml \
+			-o requirements/$$service.txt; \
+	done
+	@$(BIN)/$(UV_COMPILE) $(UPGRADE) shared/pyproject.toml cli/pyproject.toml -o requirements/cli.txt
 
 # Not the whole environment: what it holds now may be what the lock is about to change.
 $(BIN)/uv:

@@ -28,7 +28,7 @@ missing_packages() {
   python3 -c 'import ensurepip, venv' 2>/dev/null || echo python3-venv
   local java
   java=$(java_version)
-  [[ ${java:-0} -ge 17 ]] || echo openjdk-17-jre-headless
+  [[ ${java:-0} -ge 17 ]] || echo openjdk-17-jdk-headless
   command -v mvn >/dev/null || echo maven
 }
 

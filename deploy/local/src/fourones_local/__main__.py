@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from fourones_local import office
+from fourones_local.debian import can_install
 from fourones_local.errors import LocalStackError, NotRunning
 from fourones_local.layout import Repository
-from fourones_local.monitoring import HOW_TO_INSTALL, can_install, find_binaries, install
+from fourones_local.monitoring import HOW_TO_INSTALL, find_binaries, install
 from fourones_local.stack import Stack
 
 P = ParamSpec("P")
@@ -134,6 +136,18 @@ def install_monitoring() -> None:
         console.print("Installing Prometheus and Alertmanager")
     if not can_install() or install() is None:
         console.print(f"Prometheus and Alertmanager are missing; to have them: {HOW_TO_INSTALL}", highlight=False)
+
+
+@app.command()
+@_explained
+def install_office() -> None:
+    """Install LibreOffice, which only tests need, where that needs nobody's help; say how otherwise."""
+    if office.find_office() is not None:
+        return
+    if can_install():
+        console.print("Installing LibreOffice Calc")
+    if not can_install() or office.install_office() is None:
+        console.print(f"LibreOffice is missing; to have it: {office.HOW_TO_INSTALL}", highlight=False)
 
 
 @app.command()

@@ -272,7 +272,7 @@ def find_java() -> str:
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     if java is None:
-        raise RequirementMissing("Java 17 or newer is needed (Debian: apt-get install openjdk-17-jre-headless)")
+        raise RequirementMissing("Java 17 or newer is needed (Debian: apt-get install openjdk-17-jdk-headless)")
     return java
 
 

@@ -132,6 +132,11 @@ class State:
         return self.root / "seeded.json"
 
     @property
+    def submitted(self) -> Path:
+        """The journal of the real figures: what of them was accepted."""
+        return self.root / "submitted.jsonl"
+
+    @property
     def endpoints(self) -> Path:
         """Every address, and the keys."""
         return self.root / "endpoints.json"

@@ -1,21 +1,20 @@
 """Prometheus and Alertmanager, where the machine has them or root may install them."""
 
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from fourones_local.debian import how_to_install, install_packages
 from fourones_local.layout import Repository, State
 from fourones_local.ports import LOOPBACK
 from fourones_local.services import SERVICES, program_names
 from fourones_local.supervisor import Program
 
 _PACKAGES = ("prometheus", "prometheus-alertmanager")
-HOW_TO_INSTALL = f"apt-get install --no-install-recommends {' '.join(_PACKAGES)}"
+HOW_TO_INSTALL = how_to_install(*_PACKAGES)
 PROGRAMS = ("prometheus", "alertmanager")
 
 _PRIORITY = 900
@@ -48,18 +47,10 @@ def find_binaries() -> Binaries | None:
     return Binaries(prometheus, alertmanager) if prometheus and alertmanager else None
 
 
-def can_install() -> bool:
-    """Whether the programs can be installed without asking anybody."""
-    return os.geteuid() == 0 and shutil.which("apt-get") is not None
-
-
 def install() -> Binaries | None:
     """Installs the programs from Debian without letting it start them; None when that failed."""
     with _daemons_kept_from_starting():
-        if not _apt("install", "-y", "--no-install-recommends", *_PACKAGES):
-            # The lists of a fresh machine are empty or old.
-            _apt("update")
-            _apt("install", "-y", "--no-install-recommends", *_PACKAGES)
+        install_packages(*_PACKAGES)
     return find_binaries()
 
 
@@ -97,15 +88,6 @@ def _names(repository: Repository, ports: Mapping[str, int]) -> dict[str, str]:
     names = [*program_names(SERVICES), "alertmanager"]
     targets = {name.replace("-", "_"): f"{LOOPBACK}:{ports[name]}" for name in names}
     return {**targets, "rules": f"{repository.prometheus_rules}/*.yml"}
-
-
-def _apt(*arguments: str) -> bool:
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "-q", *arguments]
-    done = subprocess.run(  # noqa: S603
-        command, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=environment
-    )
-    return done.returncode == 0
 
 
 @contextmanager

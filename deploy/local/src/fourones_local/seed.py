@@ -74,7 +74,7 @@ class Seed:
         """
         return self._fourones(
             *("submit", str(self.repository.reported), "--keys", str(self.state.keys)),
-            *("--url", self.submission_url, "--wait"),
+            *("--url", self.submission_url, "--journal", str(self.state.submitted), "--wait"),
         )
 
     def simulate(self) -> str:

@@ -19,6 +19,7 @@ import httpx
 from rich.console import Console
 
 from fourones_local import commands, monitoring
+from fourones_local.debian import can_install
 from fourones_local.errors import LocalStackError, NotRunning
 from fourones_local.files import read_json, write_private_json
 from fourones_local.kafka import KafkaNode, fetch_jars
@@ -251,7 +252,7 @@ class Stack:
 
     def _prepare_monitoring(self) -> list[Program]:
         binaries = monitoring.find_binaries()
-        if binaries is None and monitoring.can_install():
+        if binaries is None and can_install():
             with self._progress.step("Prometheus and Alertmanager are installed"):
                 binaries = monitoring.install()
         if binaries is None:
