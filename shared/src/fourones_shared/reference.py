@@ -22,7 +22,7 @@ from fourones_shared.database.engine import is_transient
 from fourones_shared.errors import DeadLetter
 from fourones_shared.events.envelope import Envelope, data_of
 from fourones_shared.events.model import AccessGranted, CataloguePublished, EventData
-from fourones_shared.kafka.consumer import Received
+from fourones_shared.kafka.consumer import Received, Refused
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +61,9 @@ class ReferenceHandler:
                 store_catalogue(connection, event.data, self._on_switch)
             elif isinstance(event.data, AccessGranted):
                 store_key(connection, event.data)
+
+    def set_aside(self, connection: Connection, refused: Refused) -> None:
+        """Nobody waits for it but the operators, whom the dead letter tells."""
 
 
 def store_catalogue(connection: Connection, published: CataloguePublished, on_switch: Switch | None = None) -> None:

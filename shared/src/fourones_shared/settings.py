@@ -19,6 +19,10 @@ class ServiceSettings(BaseSettings):
     topic_prefix: str = Field(default="", description="put before every topic and group name, for tests")
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: int = Field(default=0, ge=0, le=65535, description="HTTP port; 0 takes the role's default")
+    # None is what a healthy day has; a hundred are no stray records but a fault that somebody must look at.
+    dead_letter_limit: int = Field(
+        default=100, ge=0, description="records that a consumer sets aside within an hour before it waits for a person"
+    )
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -188,6 +188,7 @@ def test_notes_of_any_content_are_kept_as_they_are(aggregation: Aggregation) -> 
         ({"figures": [a_figure("0.00000000001")]}, "bad_value"),
         ({"sequence": 0}, "bad_sequence"),
         ({"sequence": 2**63}, "bad_sequence"),
+        ({"catalogue_version": 2**31}, "bad_catalogue_version"),
         ({"received_at": "2026-04-15T12:00:00"}, "bad_time"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -18,35 +17,16 @@ from integration.aggregation.keeping import (
     published,
 )
 from integration.aggregation.serving import serving
+from integration.aggregation.topics import TRACE, Kafka
 from support.catalogue import CLUSTERS, COUNTIES_AND_ZONES, XINYI, a_catalogue, a_target
-from support.records import read_committed, write
 from support.waiting import eventually
 
 from fourones_aggregation import bootstrap
 from fourones_shared.domain.clock import FixedClock
-from fourones_shared.events.envelope import Wire, wrap
-from fourones_shared.events.model import EventData, FiguresApplied, FiguresSubmitted, RollupChanged
-from fourones_shared.kafka.topics import ensure_topics
+from fourones_shared.events.model import FiguresApplied, FiguresSubmitted, RollupChanged
 from fourones_shared.settings import ServiceSettings
-from fourones_shared.topics import all_topics
 
 CITY_IN_MARCH = b"cluster-scale|_T|_T|_T|2026-03"
-TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-
-
-class Kafka:
-    """The topics of one test."""
-
-    def __init__(self, bootstrap_servers: str, prefix: str) -> None:
-        self.bootstrap = bootstrap_servers
-        self.prefix = prefix
-        ensure_topics(bootstrap_servers, all_topics().values(), prefix=prefix)
-
-    def write(self, *events: EventData) -> None:
-        write(self.bootstrap, self.prefix, [_wire(event) for event in events])
-
-    def read(self, topic: str) -> list[Any]:
-        return read_committed(self.bootstrap, self.prefix, topic).records
 
 
 @pytest.fixture
@@ -178,7 +158,3 @@ def _receipts(kafka: Kafka, at_least: int) -> list[Any] | None:
 
 def _last(kafka: Kafka) -> dict[bytes, Any]:
     return {record.key: orjson.loads(record.value) for record in kafka.read(RollupChanged.TOPIC)}
-
-
-def _wire(event: EventData) -> Wire:
-    return wrap(event, event_id=uuid.uuid4().hex, source="/test", time=TODAY, traceparent=TRACE)

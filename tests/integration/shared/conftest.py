@@ -17,8 +17,11 @@ from fourones_shared.database.columns import (
     CatalogueInForceColumns,
     CatalogueVersionColumns,
     DeadLetterColumns,
+    DeadLetterLimitColumns,
+    DeadLetterStepColumns,
     OutboxColumns,
     PositionColumns,
+    dead_letter_indexes,
 )
 from fourones_shared.database.engine import worker_engine
 from fourones_shared.kafka.topics import ensure_topics
@@ -38,6 +41,15 @@ class ConsumerPosition(PositionColumns, Table, table=True):
 
 class DeadLetterRow(DeadLetterColumns, Table, table=True):
     __tablename__ = "dead_letter"
+    __table_args__ = dead_letter_indexes()
+
+
+class DeadLetterStep(DeadLetterStepColumns, Table, table=True):
+    __tablename__ = "dead_letter_step"
+
+
+class DeadLetterLimit(DeadLetterLimitColumns, Table, table=True):
+    __tablename__ = "dead_letter_limit"
 
 
 class CatalogueVersion(CatalogueVersionColumns, Table, table=True):

@@ -8,6 +8,7 @@ import typer
 from fourones_aggregation import bootstrap
 from fourones_aggregation.verifying import verify as find_differences
 from fourones_shared.database import migrate as migrations
+from fourones_shared.dead_letters.commands import dead_letter_commands
 from fourones_shared.logs import configure_logging
 from fourones_shared.process import serve
 from fourones_shared.settings import ServiceSettings
@@ -19,6 +20,7 @@ API_PORT = 8002
 WORKER_PORT = 8012
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+app.add_typer(dead_letter_commands(lambda: bootstrap.dead_letters(ServiceSettings())), name="deadletters")
 
 
 @app.command()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -21,6 +21,8 @@ from fourones_aggregation.submissions import SubmissionHandler
 from fourones_aggregation.switching import CatalogueSwitch
 from fourones_aggregation.ticking import Ticker
 from fourones_shared.database.engine import api_engine, assert_durable, is_transient, worker_engine
+from fourones_shared.dead_letters.gauge import WaitingGauge
+from fourones_shared.dead_letters.resolving import DeadLetters, Reader
 from fourones_shared.domain.clock import Clock, SystemClock
 from fourones_shared.events.model import AccessGranted, CataloguePublished, EventData, FiguresSubmitted
 from fourones_shared.http.service import add_health, service_app
@@ -33,8 +35,11 @@ from fourones_shared.settings import ServiceSettings
 log = structlog.get_logger(__name__)
 
 LOOK_FOR_DATABASE_EVERY_S = 1.0
-# One connection each for two consumers, two relays, clock, reference copy, and one more for each that numbers codes.
-WORKER_CONNECTIONS = 10
+# One each for two consumers, two relays, clock, reference copy, count of dead letters, and for who numbers codes.
+WORKER_CONNECTIONS = 11
+FIGURES_GROUP = "aggregation"
+REFERENCE_GROUP = "aggregation-reference"
+REFERENCE_TOPICS = (CataloguePublished.TOPIC, AccessGranted.TOPIC)
 
 DESCRIPTION = (
     "Totals over organisations and clusters, always with how many of how many have reported, and every value that a "
@@ -87,6 +92,7 @@ def worker(settings: ServiceSettings, clock: Clock | None = None) -> Process:
         "receipts": parts.receipts.run,
         "rollups": parts.rollups.run,
         "clock": parts.ticker.run,
+        "dead-letters": WaitingGauge(parts.engine).follow,
     }
     return Process(app, {name: after_durable(work) for name, work in threads.items()}, parts.engine.dispose)
 
@@ -109,22 +115,24 @@ def worker_parts(settings: ServiceSettings, clock: Clock) -> Parts:
         engine=engine,
         reference=reference,
         figures=ConsumerLoop(
-            group="aggregation",
+            group=FIGURES_GROUP,
             topics=[FiguresSubmitted.TOPIC],
             handler=SubmissionHandler(dimensions=dimensions, versions=versions, known=reference.known, clock=clock),
             engine=engine,
             after_commit=wake,
             bootstrap=bootstrap,
             topic_prefix=prefix,
+            dead_letter_limit=settings.dead_letter_limit,
         ),
         catalogue=ConsumerLoop(
-            group="aggregation-reference",
-            topics=[CataloguePublished.TOPIC, AccessGranted.TOPIC],
+            group=REFERENCE_GROUP,
+            topics=REFERENCE_TOPICS,
             handler=ReferenceHandler(on_switch=switch),
             engine=engine,
             after_commit=wake,
             bootstrap=bootstrap,
             topic_prefix=prefix,
+            dead_letter_limit=settings.dead_letter_limit,
         ),
         receipts=Relay(
             name="aggregation-receipts",
@@ -172,6 +180,31 @@ def api(settings: ServiceSettings, clock: Clock | None = None) -> Process:
 def operators_engine(settings: ServiceSettings) -> Engine:
     """A small engine for one command."""
     return worker_engine(settings.database_url, name="fourones-aggregation-command", pool_size=1)
+
+
+@contextmanager
+def dead_letters(settings: ServiceSettings, clock: Clock | None = None) -> Iterator[DeadLetters]:
+    """The dead letters of this service, with the worker's own handlers to replay them."""
+    clock = clock or SystemClock()
+    # One connection for the replay, one for what the handler looks up beside it.
+    engine = worker_engine(settings.database_url, name="fourones-aggregation-deadletters", pool_size=2)
+    dimensions, versions = Dimensions(engine), CatalogueVersions()
+    submissions = SubmissionHandler(
+        dimensions=dimensions, versions=versions, known=ReferenceCopy(engine).known, clock=clock
+    )
+    switch = CatalogueSwitch(dimensions=dimensions, versions=versions, clock=clock)
+    try:
+        yield DeadLetters(
+            engine=engine,
+            readers=[
+                Reader(FIGURES_GROUP, [FiguresSubmitted.TOPIC], submissions),
+                Reader(REFERENCE_GROUP, REFERENCE_TOPICS, ReferenceHandler(on_switch=switch)),
+            ],
+            topic_prefix=settings.topic_prefix,
+            limit=settings.dead_letter_limit,
+        )
+    finally:
+        engine.dispose()
 
 
 def require_durable_database(engine: Engine, stop: threading.Event) -> None:

@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-# To follow a roll-up named `r`. Number 0 is `_T`. A withdrawn figure is none; an excluded one has no duty and so never
-# meets this join.
+from fourones_aggregation.opening import INSIDE
+
+
+def duty_in_scope(rollup: str) -> str:
+    """The condition that duty `d` is a member of the roll-up with that alias; number 0 is `_T`.
+
+    The same as `domain.scopes.holds`, for a duty of the roll-up's indicator and period.
+    """
+    return (
+        f"d.indicator_id = {rollup}.indicator_id AND d.period_id = {rollup}.period_id"
+        f" AND ({rollup}.org_id = d.org_id OR ({rollup}.org_id = 0 AND d.repeats & {INSIDE} = 0))"
+        f" AND ({rollup}.cluster_id = 0 OR {rollup}.cluster_id = d.cluster_id)"
+        f" AND ({rollup}.tier_id = 0 OR {rollup}.tier_id = d.tier_id)"
+    )
+
+
+# To follow a roll-up named `r`. A withdrawn figure is none; an excluded one has no duty and so never meets this join.
 MEMBER_JOIN = (
-    "JOIN duty d ON d.indicator_id = r.indicator_id AND d.period_id = r.period_id"
-    " AND (r.org_id = 0 OR r.org_id = d.org_id) AND (r.cluster_id = 0 OR r.cluster_id = d.cluster_id)"
-    " AND (r.tier_id = 0 OR r.tier_id = d.tier_id)"
+    f"JOIN duty d ON {duty_in_scope('r')}"
     " JOIN organisation o ON o.org_id = d.org_id JOIN cluster c ON c.cluster_id = d.cluster_id"
     " LEFT JOIN figure f ON f.indicator_id = d.indicator_id AND f.org_id = d.org_id"
     " AND f.cluster_id = d.cluster_id AND f.period_id = d.period_id AND NOT f.withdrawn"

@@ -17,6 +17,8 @@ from fourones_shared.domain.periods import Period
 
 # Bits of `duty.repeats`: the scopes without a row that are answered from the figure itself.
 OWN, OVER_ORGANISATIONS, OVER_CLUSTERS, OVER_TIER, OVER_CITY = 1, 2, 4, 8, 16
+# Beside them there: the place counts through its districts, and is no member of scopes over organisations.
+INSIDE = 32
 
 Pair = tuple[str, Period]
 """An indicator and a period."""
@@ -106,7 +108,7 @@ class _Numbers:
 
 
 def _terms(shape: Shape, place: Place) -> tuple[bool, int]:
-    bits = 0
+    bits = INSIDE if place.inside else 0
     for scope in shape.repeats_of[place.org, place.cluster]:
         bits |= _bit(scope, place)
     return place.org in shape.may_not_apply, bits

@@ -11,7 +11,6 @@ The number of statements does not depend on the number of figures.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,7 +33,7 @@ from fourones_aggregation.domain.differences import (
 from fourones_aggregation.domain.scopes import Scope, Shape, Shapes
 from fourones_aggregation.figures import FigureKey, Winner, lock_organisations, read_figures, write_figures
 from fourones_aggregation.opening import Pair, open_pairs
-from fourones_aggregation.receipts import Receipt, queue_receipts
+from fourones_aggregation.receipts import Receipt, queue_receipts, queue_refusal, trace_context
 from fourones_aggregation.rollups import RollupKey, announce, apply_movements, lock_rollups, stamp
 from fourones_shared.database.engine import is_transient
 from fourones_shared.domain.clock import Clock
@@ -43,7 +42,7 @@ from fourones_shared.domain.periods import Period
 from fourones_shared.errors import CatalogueBehind, DeadLetter, InvalidPeriod
 from fourones_shared.events.envelope import Envelope, data_of
 from fourones_shared.events.model import Cause, FiguresSubmitted
-from fourones_shared.kafka.consumer import Received
+from fourones_shared.kafka.consumer import Received, Refused
 
 Event = Received[FiguresSubmitted]
 Place = tuple[str, str, str, str]
@@ -126,6 +125,10 @@ class SubmissionHandler:
             apply_movements(connection, {locked[key]: movement for key, movement in by_key.items()}, mark)
             announce(connection, sorted(set(opened) - set(locked.values())), mark, Cause.TIME)
         queue_receipts(connection, batch.receipts, now)
+
+    def set_aside(self, connection: Connection, refused: Refused) -> None:
+        """Say on the submission's receipt that it is set aside, and why, as far as its id can be read."""
+        queue_refusal(connection, refused, self._clock.now())
 
     def _hold_catalogue(self, connection: Connection, events: Sequence[Event]) -> tuple[int, Shapes]:
         needed = max(event.data.catalogue_version for event in events)
@@ -212,7 +215,7 @@ def _work_out(
     shapes: Shapes,
 ) -> _Batch:
     batch = _Batch()
-    traces = {event.data.submission_id: _trace_of(event) for event in events}
+    traces = {event.data.submission_id: trace_context(event.envelope.traceparent) for event in events}
     counts = [[0, 0, 0] for _ in events]
     for place, arrived in candidates.items():
         key = keys[place]
@@ -257,17 +260,14 @@ def _move(
         movement.witness(winner.accepted_at, traceparent, revision=revision)
 
 
-def _trace_of(event: Event) -> str | None:
-    # It goes into JSON headers and a text column; what is no trace context has no business there.
-    trace = event.envelope.traceparent
-    return trace if trace is not None and _TRACE.match(trace) else None
-
-
 def _check(submitted: FiguresSubmitted) -> None:
     if "\0" in submitted.submission_id or "\0" in submitted.org:
         raise DeadLetter("bad_id", "an identifier holds U+0000, which PostgreSQL cannot keep")
     if not 0 < submitted.sequence < 2**63:
         raise DeadLetter("bad_sequence", f"sequence {submitted.sequence} is not between 1 and 2^63")
+    if not 0 <= submitted.catalogue_version < 2**31:
+        # Its partition would wait for it for ever.
+        raise DeadLetter("bad_catalogue_version", f"no catalogue has version {submitted.catalogue_version}")
     if submitted.received_at.tzinfo is None:
         raise DeadLetter("bad_time", f"received_at {submitted.received_at.isoformat()} has no time zone")
     for place, figure in enumerate(submitted.figures):
@@ -285,7 +285,6 @@ def _check(submitted: FiguresSubmitted) -> None:
                 raise DeadLetter("bad_value", f"/figures/{place}/value has more digits than are kept")
 
 
-_TRACE = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z", re.ASCII)
 _OPEN_ALREADY = text(
     "SELECT k.indicator_id, k.period_id"
     " FROM unnest(CAST(:i AS int[]), CAST(:p AS int[])) AS k (indicator_id, period_id)"

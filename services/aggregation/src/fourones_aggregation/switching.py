@@ -15,6 +15,7 @@ from fourones_aggregation.arrays import numbers, texts
 from fourones_aggregation.catalogues import CatalogueVersions
 from fourones_aggregation.dimensions import Dimensions
 from fourones_aggregation.domain.scopes import Shapes
+from fourones_aggregation.members import duty_in_scope
 from fourones_aggregation.opening import (
     DUTY_COLUMNS,
     DUTY_ROWS,
@@ -156,9 +157,7 @@ _RECOMPUTE = text(
     " count(*) FILTER (WHERE f.value IS NOT NULL AND f.status = 'E') AS estimated,"
     " count(*) FILTER (WHERE f.value IS NOT NULL AND f.status = 'F') AS forecast,"
     " max(f.accepted_at) AS accepted_at"
-    " FROM wanted w JOIN duty d ON d.indicator_id = w.indicator_id AND d.period_id = w.period_id"
-    " AND (w.org_id = 0 OR w.org_id = d.org_id) AND (w.cluster_id = 0 OR w.cluster_id = d.cluster_id)"
-    " AND (w.tier_id = 0 OR w.tier_id = d.tier_id)"
+    f" FROM wanted w JOIN duty d ON {duty_in_scope('w')}"
     " LEFT JOIN figure f ON f.indicator_id = d.indicator_id AND f.org_id = d.org_id"
     " AND f.cluster_id = d.cluster_id AND f.period_id = d.period_id AND NOT f.withdrawn AND NOT f.excluded"
     " GROUP BY w.rollup_id),"

@@ -19,8 +19,11 @@ from fourones_shared.database.columns import (
     CatalogueInForceColumns,
     CatalogueVersionColumns,
     DeadLetterColumns,
+    DeadLetterLimitColumns,
+    DeadLetterStepColumns,
     OutboxColumns,
     PositionColumns,
+    dead_letter_indexes,
 )
 
 _MOMENT: Any = DateTime(timezone=True)
@@ -49,9 +52,22 @@ class ConsumerPosition(PositionColumns, Table, table=True):
 
 
 class DeadLetterRow(DeadLetterColumns, Table, table=True):
-    """Records that can never be applied."""
+    """Records that could not be applied."""
 
     __tablename__ = "dead_letter"
+    __table_args__ = dead_letter_indexes()
+
+
+class DeadLetterStep(DeadLetterStepColumns, Table, table=True):
+    """What operators did with them."""
+
+    __tablename__ = "dead_letter_step"
+
+
+class DeadLetterLimit(DeadLetterLimitColumns, Table, table=True):
+    """How far each consumer is from the number at which it waits."""
+
+    __tablename__ = "dead_letter_limit"
 
 
 class CatalogueVersion(CatalogueVersionColumns, Table, table=True):
@@ -160,7 +176,8 @@ class FigureRevision(FigureColumns, Table, table=True):
 class Duty(Table, table=True):
     """A figure that must come. A figure counts exactly when its duty is here.
 
-    `repeats` says which scopes without a row of their own repeat the figure (bits of `fourones_aggregation.opening`).
+    `repeats` says which scopes without a row of their own repeat the figure, and whether a zone's figure counts through
+    its districts (bits of `fourones_aggregation.opening`).
     """
 
     __tablename__ = "duty"

@@ -23,6 +23,7 @@ from fourones_aggregation.domain.differences import (
     seen,
 )
 from fourones_aggregation.domain.scopes import Scope, Shape, Shapes, holds
+from fourones_aggregation.opening import INSIDE
 from fourones_shared.catalogue.duties import due_at, expected_periods
 from fourones_shared.domain.periods import Period
 
@@ -88,10 +89,10 @@ def _verify_duties(
         moment = due_at(shapes.catalogue.indicator[indicator], Period.parse(period))
         for place in shape.places:
             reporter = shape.reporter[place.org, place.cluster]
-            terms = (reporter, place.tier, moment, place.org in shape.may_not_apply)
+            terms = (reporter, place.tier, moment, place.org in shape.may_not_apply, place.inside)
             due[place.org, place.cluster, period] = terms
     kept = {
-        (row.org, row.cluster, row.period): (row.reporter, row.tier, row.due_at, row.may_not_apply)
+        (row.org, row.cluster, row.period): (row.reporter, row.tier, row.due_at, row.may_not_apply, row.inside)
         for row in connection.execute(_DUTIES, {"indicator": indicator})
     }
     yield from _compare(f"duty {indicator}", kept, due)
@@ -154,7 +155,7 @@ _FIGURES = text(
 )
 _DUTIES = text(
     "SELECT o.code AS org, c.code AS cluster, p.code AS period, t.code AS tier, r.code AS reporter, due_at,"  # noqa: S608
-    f" may_not_apply FROM duty d {_CODES} JOIN tier t USING (tier_id)"
+    f" may_not_apply, repeats & {INSIDE} <> 0 AS inside FROM duty d {_CODES} JOIN tier t USING (tier_id)"
     " JOIN organisation r ON r.org_id = d.reporter_id WHERE i.code = :indicator"
 )
 _ROLLUPS = text(

@@ -43,6 +43,17 @@ def migrate() -> None:
     typer.echo(to_newest(PACKAGE, AlertingSettings().database_url))
 
 
+@app.command(add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def deadletters(context: typer.Context) -> None:
+    """Look at records that could not be applied; repair, replay, discard."""
+    from fourones_alerting.bootstrap import dead_letters  # noqa: PLC0415
+    from fourones_alerting.settings import AlertingSettings  # noqa: PLC0415
+    from fourones_shared.dead_letters.commands import dead_letter_commands  # noqa: PLC0415
+
+    commands = dead_letter_commands(lambda: dead_letters(AlertingSettings()))
+    commands(args=context.args, prog_name="fourones-alerting deadletters")
+
+
 @app.command()
 def judge(
     cases: Annotated[Path, typer.Argument(help="file with one JSON case a line, or - for standard input")],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import structlog
@@ -20,7 +21,10 @@ from fourones_alerting.judging.timekeeper import Timekeeper
 from fourones_alerting.metrics.window import Window
 from fourones_alerting.settings import API_PORT, WORKER_PORT, AlertingSettings
 from fourones_shared.database.engine import api_engine, assert_durable, is_transient, worker_engine
+from fourones_shared.dead_letters.gauge import WaitingGauge
+from fourones_shared.dead_letters.resolving import DeadLetters, Reader
 from fourones_shared.domain.clock import Clock, SystemClock
+from fourones_shared.errors import Retry
 from fourones_shared.events.model import AccessGranted, CataloguePublished, RollupChanged
 from fourones_shared.http.service import add_health, service_app
 from fourones_shared.kafka.consumer import ConsumerLoop
@@ -34,6 +38,9 @@ log = structlog.get_logger(__name__)
 PACKAGE = "fourones_alerting"
 ROLLUP_GROUP = "alerting"
 REFERENCE_GROUP = "alerting-reference"
+REFERENCE_TOPICS = (CataloguePublished.TOPIC, AccessGranted.TOPIC)
+# A worker that runs has read everything within moments; a command does not wait longer to find that it has not.
+CAUGHT_UP_WITHIN_S = 15.0
 
 Thread = Callable[[threading.Event], None]
 
@@ -83,15 +90,7 @@ def worker(settings: AlertingSettings, clock: Clock) -> Process:
     engine = worker_engine(settings.database_url, name="alerting-worker", pool_size=6)
     reference = ReferenceCopy(engine)
     judges = Judges(reference, clock)
-    start = Start(
-        read_by={
-            RollupChanged.TOPIC: ROLLUP_GROUP,
-            CataloguePublished.TOPIC: REFERENCE_GROUP,
-            AccessGranted.TOPIC: REFERENCE_GROUP,
-        },
-        bootstrap=settings.kafka_bootstrap,
-        topic_prefix=settings.topic_prefix,
-    )
+    start = _start(settings)
     rollups = ConsumerLoop(
         group=ROLLUP_GROUP,
         topics=[RollupChanged.TOPIC],
@@ -100,14 +99,16 @@ def worker(settings: AlertingSettings, clock: Clock) -> Process:
         bootstrap=settings.kafka_bootstrap,
         topic_prefix=settings.topic_prefix,
         max_records=settings.batch_records,
+        dead_letter_limit=settings.dead_letter_limit,
     )
     references = ConsumerLoop(
         group=REFERENCE_GROUP,
-        topics=[CataloguePublished.TOPIC, AccessGranted.TOPIC],
+        topics=REFERENCE_TOPICS,
         handler=ReferenceHandler(rejudge_on_switch(start, clock)),
         engine=engine,
         bootstrap=settings.kafka_bootstrap,
         topic_prefix=settings.topic_prefix,
+        dead_letter_limit=settings.dead_letter_limit,
     )
     timekeeper = Timekeeper(
         engine=engine, judges=judges, start=start, clock=clock, lock=f"{settings.topic_prefix}alerting:clock"
@@ -124,9 +125,62 @@ def worker(settings: AlertingSettings, clock: Clock) -> Process:
             "rollups": durable.before(rollups.run),
             "rollups-watch": rollups.watch,
             "clock": durable.before(timekeeper.run),
+            "dead-letters": WaitingGauge(engine).follow,
         },
         engine.dispose,
     )
+
+
+@contextmanager
+def dead_letters(settings: AlertingSettings, clock: Clock | None = None) -> Iterator[DeadLetters]:
+    """The dead letters of this service, with the worker's own handlers to replay them."""
+    clock = clock or SystemClock()
+    # One connection for the replay, one for what the handler looks up beside it.
+    engine = worker_engine(settings.database_url, name="alerting-deadletters", pool_size=2)
+    reference = ReferenceCopy(engine)
+    start = _start(settings)
+    rollups = RollupHandler(judges=Judges(reference, clock), start=start, clock=clock, knows=reference.known)
+    try:
+        yield DeadLetters(
+            engine=engine,
+            readers=[
+                Reader(ROLLUP_GROUP, [RollupChanged.TOPIC], rollups),
+                Reader(REFERENCE_GROUP, REFERENCE_TOPICS, ReferenceHandler(rejudge_on_switch(start, clock))),
+            ],
+            topic_prefix=settings.topic_prefix,
+            limit=settings.dead_letter_limit,
+            before_replay=lambda: _require_caught_up(start, engine),
+        )
+    finally:
+        engine.dispose()
+
+
+def _start(settings: AlertingSettings) -> Start:
+    return Start(
+        read_by={RollupChanged.TOPIC: ROLLUP_GROUP} | dict.fromkeys(REFERENCE_TOPICS, REFERENCE_GROUP),
+        bootstrap=settings.kafka_bootstrap,
+        topic_prefix=settings.topic_prefix,
+    )
+
+
+def _require_caught_up(start: Start, engine: Engine) -> None:
+    """What a replay brings is judged with all that came before it, or a verdict would rest on half a history.
+
+    Raises:
+        Retry: when the worker has not read everything yet, or the broker is away.
+    """
+    start.ask_where_topics_end()
+    deadline = time.monotonic() + CAUGHT_UP_WITHIN_S
+    while True:
+        with engine.connect() as connection:
+            if start.look(connection):
+                return
+        if time.monotonic() > deadline:
+            raise Retry(
+                "the worker has not read everything yet: start it, or let it go on with `deadletters allow` if it "
+                "waits at its limit; then replay again"
+            )
+        time.sleep(0.2)
 
 
 def _disposing(dispose: Callable[[], Awaitable[None]]) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

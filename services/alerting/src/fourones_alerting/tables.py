@@ -16,8 +16,11 @@ from fourones_shared.database.columns import (
     CatalogueInForceColumns,
     CatalogueVersionColumns,
     DeadLetterColumns,
+    DeadLetterLimitColumns,
+    DeadLetterStepColumns,
     OutboxColumns,
     PositionColumns,
+    dead_letter_indexes,
 )
 
 
@@ -38,9 +41,22 @@ class ConsumerPosition(PositionColumns, Table, table=True):
 
 
 class DeadLetterRow(DeadLetterColumns, Table, table=True):
-    """Records that can never be applied."""
+    """Records that could not be applied."""
 
     __tablename__ = "dead_letter"
+    __table_args__ = dead_letter_indexes()
+
+
+class DeadLetterStep(DeadLetterStepColumns, Table, table=True):
+    """What operators did with them."""
+
+    __tablename__ = "dead_letter_step"
+
+
+class DeadLetterLimit(DeadLetterLimitColumns, Table, table=True):
+    """How far each consumer is from the number at which it waits."""
+
+    __tablename__ = "dead_letter_limit"
 
 
 class CatalogueVersion(CatalogueVersionColumns, Table, table=True):

@@ -69,9 +69,14 @@ def assert_durable(connection: Connection) -> None:
 
 def is_transient(error: BaseException) -> bool:
     """Whether the same work may succeed later: connection lost, server starting, deadlock, serialisation."""
-    if isinstance(error, OperationalError):
-        return True
-    if isinstance(error, DBAPIError):
-        code = getattr(error.orig, "sqlstate", None) or ""
-        return error.connection_invalidated or code[:2] in {"08", "40", "53", "57", "55"}
-    return False
+    if not isinstance(error, DBAPIError):
+        return False
+    code = getattr(error.orig, "sqlstate", None) or ""
+    if code[:2] == "54":
+        # A program limit, such as a text too long for its index: the driver calls it operational, but it stays.
+        return False
+    return (
+        isinstance(error, OperationalError)
+        or error.connection_invalidated
+        or code[:2] in {"08", "40", "53", "57", "55"}
+    )

@@ -21,7 +21,7 @@ from fourones_shared.errors import DeadLetter
 from fourones_shared.events.model import EventData
 
 Data = TypeVar("Data", bound=EventData)
-Headers = Sequence[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,8 @@ def unwrap(value: bytes | None, headers: Headers) -> Envelope:
     """
     if value is None:
         raise DeadLetter("not_an_event", "the record has no value")
-    named: Mapping[str, bytes] = dict(headers)
+    # A header may be null on the wire, which says as much as none.
+    named: Mapping[str, bytes] = {name: content for name, content in headers if content is not None}
     try:
         event = from_binary(KafkaMessage(dict(named), None, value), _FORMAT)
         return Envelope(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -13,12 +13,14 @@ import structlog
 from kafka import TopicPartition
 from prometheus_client import Counter, Histogram
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from fourones_shared.database.engine import is_transient
-from fourones_shared.errors import DeadLetter, Retry, Stop
+from fourones_shared.dead_letters.keeping import Keeper, Kept, Refused
+from fourones_shared.dead_letters.refusing import first_line, refusal_of
+from fourones_shared.errors import DeadLetter, Retry
 from fourones_shared.events.envelope import Envelope, unwrap
-from fourones_shared.kafka.positions import Positions, write_dead_letter
+from fourones_shared.kafka.positions import Positions
 
 log = structlog.get_logger(__name__)
 
@@ -74,6 +76,13 @@ class Handler(Protocol[Decoded]):
         """
         ...
 
+    def set_aside(self, connection: Connection, refused: Refused) -> None:
+        """Tell whoever waits for the event that it is set aside, in the transaction that keeps it.
+
+        It may be anything at all: only its bytes are sure. Told again when a replay fails once more.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Taken(Generic[Decoded]):
@@ -91,24 +100,32 @@ class Taken(Generic[Decoded]):
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of records: the topics of those applied and of those dropped, and the dead letters."""
+    """What became of records.
+
+    The topics of those applied and of those dropped; those set aside; and the next offset of each partition, which
+    does not pass a record that waits because the limit of dead letters is reached.
+    """
 
     applied: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
-    dead: list[tuple[str, DeadLetter]] = field(default_factory=list)
+    set_aside: list[Refused] = field(default_factory=list)
+    reach: dict[TopicPartition, int] = field(default_factory=dict)
+    waiting: dict[TopicPartition, Refused] = field(default_factory=dict)
 
     def add(self, other: Outcome) -> None:
         """Take in the outcome of further records."""
         self.applied += other.applied
         self.duplicates += other.duplicates
-        self.dead += other.dead
+        self.set_aside += other.set_aside
+        self.reach |= other.reach
+        self.waiting |= other.waiting
 
 
 class Batches(Generic[Decoded]):
     """Decodes and applies the records of one group.
 
     Args:
-        dead_letter_limit: so many dead letters in one run end the process: that is no stray message but a breach.
+        dead_letter_limit: how many records may be set aside within an hour; then the next one waits where it is.
     """
 
     def __init__(
@@ -118,15 +135,17 @@ class Batches(Generic[Decoded]):
         self._group = positions.group
         self._handler = handler
         self._engine = engine
-        self._dead_letter_limit = dead_letter_limit
-        self._dead_letters = 0
+        self._keeper = Keeper(positions.group, dead_letter_limit)
 
     def decode(self, record: Any) -> Taken[Decoded]:
         """Read one record."""
         try:
             envelope = unwrap(record.value, record.headers)
             data = self._handler.decode(envelope)
-        except DeadLetter as refusal:
+        except Exception as error:
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
             return Taken(record, None, refusal)
         return Taken(record, Received(record.topic, record.partition, record.offset, envelope, data))
 
@@ -138,11 +157,12 @@ class Batches(Generic[Decoded]):
 
         Raises:
             Retry: when the database stayed away longer than the limit.
-            Stop: past the limit of dead letters; those so far are committed.
         """
         try:
             outcome = retried(lambda: self._commit(batch), stop, self._group)
-        except (DeadLetter, DataError):
+        except Exception as error:
+            if refusal_of(error) is None:
+                raise
             outcome = self._apply_one_by_one(batch, stop)
         if outcome is not None:
             self._count(outcome)
@@ -151,26 +171,37 @@ class Batches(Generic[Decoded]):
     def _commit(self, batch: Sequence[Taken[Decoded]]) -> Outcome:
         started = time.perf_counter()
         outcome = Outcome()
-        reach = reach_of(batch)
         with self._engine.begin() as connection:
-            positions = self._positions.locked(connection, reach)
+            positions = self._positions.locked(connection, reach_of(batch))
             fresh = [one for one in batch if one.record.offset >= positions[one.partition]]
-            outcome.duplicates += [one.record.topic for one in batch if one.record.offset < positions[one.partition]]
-            events = [one.event for one in fresh if one.event is not None]
+            # First, so that every transaction takes the locks of the dead letters before those of the effects.
+            kept = self._set_aside(connection, fresh)
+            outcome.set_aside = kept.set_aside
+            outcome.waiting = {TopicPartition(*place): refused for place, refused in kept.waiting.items()}
+            within = [one for one in batch if not _waits_behind(one, outcome.waiting)]
+            outcome.duplicates = [one.record.topic for one in within if one.record.offset < positions[one.partition]]
+            events = [
+                one.event for one in within if one.event is not None and one.record.offset >= positions[one.partition]
+            ]
             if events:
                 self._handler.apply(connection, events)
-                outcome.applied += [event.topic for event in events]
-            for one in fresh:
-                if one.refusal is not None:
-                    write_dead_letter(connection, one.record, one.refusal)
-                    outcome.dead.append((one.record.topic, one.refusal))
-            self._positions.move(connection, {tp: o for tp, o in reach.items() if o > positions[tp]})
+                outcome.applied = [event.topic for event in events]
+            outcome.reach = reach_of(within)
+            self._positions.move(connection, {tp: o for tp, o in outcome.reach.items() if o > positions[tp]})
         BATCH.labels(self._group).observe(time.perf_counter() - started)
         return outcome
+
+    def _set_aside(self, connection: Connection, fresh: Sequence[Taken[Decoded]]) -> Kept:
+        kept = self._keeper.keep(connection, [refused_of(one) for one in fresh if one.refusal is not None])
+        for refused in kept.set_aside:
+            tell(self._handler, connection, refused)
+        return kept
 
     def _apply_one_by_one(self, batch: Sequence[Taken[Decoded]], stop: threading.Event) -> Outcome | None:
         whole = Outcome()
         for one in batch:
+            if one.partition in whole.waiting:
+                continue
             outcome = self._apply_alone(one, stop)
             if outcome is None:
                 return None
@@ -180,10 +211,10 @@ class Batches(Generic[Decoded]):
     def _apply_alone(self, one: Taken[Decoded], stop: threading.Event) -> Outcome | None:
         try:
             return retried(lambda: self._commit([one]), stop, self._group)
-        except DeadLetter as error:
-            refusal = error
-        except DataError as error:
-            refusal = DeadLetter("refused_by_database", first_line(error))
+        except Exception as error:
+            refusal = refusal_of(error)
+            if refusal is None:
+                raise
         refused: Taken[Decoded] = Taken(one.record, None, refusal)
         return retried(lambda: self._commit([refused]), stop, self._group)
 
@@ -192,12 +223,40 @@ class Batches(Generic[Decoded]):
             CONSUMED.labels(self._group, topic).inc()
         for topic in outcome.duplicates:
             SKIPPED.labels(self._group, topic).inc()
-        for topic, refusal in outcome.dead:
-            DEAD.labels(self._group, topic, refusal.reason).inc()
-            log.error("dead letter", topic=topic, reason=refusal.reason, detail=refusal.detail)
-        self._dead_letters += len(outcome.dead)
-        if self._dead_letters > self._dead_letter_limit:
-            raise Stop(f"more than {self._dead_letter_limit} dead letters in {self._group}: look before going on")
+        for refused in outcome.set_aside:
+            reason, place = refused.refusal.reason, f"{refused.topic}/{refused.partition}@{refused.offset}"
+            DEAD.labels(self._group, refused.topic, reason).inc()
+            log.error("dead letter", group=self._group, place=place, reason=reason, detail=refused.refusal.detail)
+
+
+def refused_of(one: Taken[Any]) -> Refused:
+    """A record that cannot be applied, without Kafka's own types."""
+    record = one.record
+    if one.refusal is None:
+        raise ValueError(f"{record.topic}/{record.partition}@{record.offset} was not refused")
+    return Refused(
+        record.topic, record.partition, record.offset, record.key, record.value, tuple(record.headers), one.refusal
+    )
+
+
+def tell(handler: Handler[Any], connection: Connection, refused: Refused) -> None:
+    """Let the handler say that a record is set aside.
+
+    What cannot be applied may not be tellable either; it is then kept all the same, and only not told.
+    """
+    try:
+        with connection.begin_nested():
+            handler.set_aside(connection, refused)
+    except Exception as error:
+        if refusal_of(error) is None:
+            raise
+        place = f"{refused.topic}/{refused.partition}@{refused.offset}"
+        log.error("dead letter was not told", place=place, error=first_line(error))  # noqa: TRY400
+
+
+def _waits_behind(one: Taken[Any], waiting: Mapping[TopicPartition, Refused]) -> bool:
+    first = waiting.get(one.partition)
+    return first is not None and one.record.offset >= first.offset
 
 
 def reach_of(batch: Sequence[Taken[Any]]) -> dict[TopicPartition, int]:
@@ -226,8 +285,3 @@ def retried(work: Callable[[], Result], stop: threading.Event, what: str) -> Res
             log.warning("batch repeated", group=what, error=first_line(error), attempt=attempt)
             if stop.wait(pause):
                 return None
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    return (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -6,12 +6,14 @@ the transaction of the effects. Kafka's own committed offsets are a hint for lag
     1. poll; when the group's generation changed, forget which partitions are placed.
     2. on first sight of a partition, seek to its stored offset and leave this poll's records of it alone.
     3. decode outside the transaction; what cannot be decoded becomes a dead-letter row.
-    4. one transaction for the poll: lock the position rows in order, drop records below them, apply the effects,
-       write the dead letters, move the positions, commit.
+    4. one transaction for the poll: lock the position rows in order, drop records below them, write the dead
+       letters, apply the effects, move the positions, commit.
     5. an event that the database or the handler refuses for good is found by applying the poll's events one by
        one, and becomes a dead-letter row too.
-    6. on a transient failure wait with jitter and repeat the same transaction; past the limit end the process.
-    7. commit to Kafka asynchronously.
+    6. at the limit of dead letters the record stays where it is: its partition waits before it and tries it again
+       every few seconds, alone; the others go on.
+    7. on a transient failure wait with jitter and repeat the same transaction; past the limit end the process.
+    8. commit to Kafka asynchronously.
 
 A broker that is away is waited for; a consumer that the client gave up is made anew, which costs nothing but time.
 """
@@ -21,7 +23,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic
@@ -33,16 +35,23 @@ from kafka.structs import MemberState
 from prometheus_client import Gauge
 from sqlalchemy import Engine
 
+from fourones_shared.dead_letters.keeping import Refused
+from fourones_shared.dead_letters.refusing import first_line
 from fourones_shared.errors import Retry, Stop
-from fourones_shared.kafka.batches import Batches, Decoded, Handler, Received, Taken, first_line, reach_of, retried
+from fourones_shared.kafka.batches import Batches, Decoded, Handler, Received, Taken, retried
 from fourones_shared.kafka.positions import Identity, Positions
 from fourones_shared.kafka.topics import topic_identities
 
-__all__ = ["ConsumerLoop", "Handler", "Received"]
+__all__ = ["ConsumerLoop", "Handler", "Received", "Refused"]
 
 log = structlog.get_logger(__name__)
 
 LAG = Gauge("fourones_consumer_lag_records", "Records not yet applied.", ["group", "topic", "partition"])
+AT_LIMIT = Gauge(
+    "fourones_dead_letter_limit_waiting_partitions",
+    "Partitions of this process that wait before a record, since the limit of dead letters is reached.",
+    ["group"],
+)
 
 # The broker answers as soon as there is anything; this bounds how long it may hold an empty fetch.
 FETCH_MAX_WAIT_MS = 100
@@ -50,6 +59,8 @@ FETCH_MAX_WAIT_MS = 100
 POLL_TIMEOUT_MS = 500
 # With a partition held back it is looked at again this often; a catalogue version travels in milliseconds.
 HOLD_MS = 100
+# At the limit of dead letters a person is waited for, who wants to see within seconds that the command has helped.
+LIMIT_HOLD_MS = 2_000
 # The largest record of any topic fits twice.
 PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 # A worker that was killed is out of its group after this, and the others go on; heartbeats are the client's own
@@ -73,6 +84,7 @@ class _Place:
     next_offset: int
     caught_up_at: int
     held_until: float | None = None
+    at_limit: bool = False
 
 
 class ConsumerLoop(Generic[Decoded]):
@@ -82,7 +94,7 @@ class ConsumerLoop(Generic[Decoded]):
         group: consumer group, without the topic prefix.
         topics: logical topic names.
         handler: what to do with the events.
-        dead_letter_limit: so many dead letters in one run end the process: that is no stray message but a breach.
+        dead_letter_limit: how many records the group sets aside within an hour; at the limit partitions wait.
         after_commit: called after each commit that applied something, to wake who waits for it.
         stuck_after_s: so long without a poll means that the loop hangs, seconds.
     """
@@ -97,7 +109,7 @@ class ConsumerLoop(Generic[Decoded]):
         bootstrap: str,
         topic_prefix: str = "",
         max_records: int = 200,
-        dead_letter_limit: int = 1000,
+        dead_letter_limit: int = 100,
         after_commit: Callable[[], None] | None = None,
         stuck_after_s: float = STUCK_S,
     ) -> None:
@@ -110,6 +122,7 @@ class ConsumerLoop(Generic[Decoded]):
         self._after_commit = after_commit
         self._positions = Positions(self._group)
         self._batches = Batches(self._positions, handler, engine, dead_letter_limit=dead_letter_limit)
+        AT_LIMIT.labels(self._group).set(0)
         self._stuck_after_s = stuck_after_s
         # Until it runs there is nothing to hear.
         self._heard_at = float("inf")
@@ -120,11 +133,14 @@ class ConsumerLoop(Generic[Decoded]):
         self._identity = Identity("", {})
 
     def is_ready(self) -> bool:
-        """Whether it has read up to where its partitions ended when it got them, and polled recently."""
+        """Whether it has read up to where its partitions ended when it got them, polled recently, and none waits.
+
+        Waiting for a catalogue does not count, which is soon over; waiting at the limit of dead letters does.
+        """
         return (
             self._joined
             and time.monotonic() - self._last_poll < STALE_POLL_S
-            and all(place.next_offset >= place.caught_up_at for place in list(self._placed.values()))
+            and all(p.next_offset >= p.caught_up_at and not p.at_limit for p in list(self._placed.values()))
         )
 
     def run(self, stop: threading.Event) -> None:
@@ -180,9 +196,10 @@ class ConsumerLoop(Generic[Decoded]):
                 # A member of a large group may be left without partitions, and is ready all the same.
                 self._joined = settled and consumer.assignment() <= self._placed.keys()
                 known = {tp: records[tp] for tp in sorted(records) if tp in self._placed and tp not in new}
-                batch = self._decode(consumer, known, stop)
-                if batch:
-                    self._apply(consumer, batch, stop)
+                trials = {tp: taken[:1] for tp, taken in known.items() if self._placed[tp].at_limit}
+                self._apply(consumer, self._decode(consumer, known, stop, without=trials), stop)
+                for tp, first in trials.items():
+                    self._try_again(consumer, tp, self._decode(consumer, {tp: first}, stop), stop)
                 self._release(consumer)
                 self._report(consumer)
 
@@ -260,21 +277,29 @@ class ConsumerLoop(Generic[Decoded]):
             LAG.remove(self._group, tp.topic, str(tp.partition))
         self._placed = {}
         self._joined = False
+        AT_LIMIT.labels(self._group).set(0)
 
     # -- one batch ---------------------------------------------------------------------------------------------
 
     def _decode(
-        self, consumer: KafkaConsumer, records: dict[TopicPartition, list[Any]], stop: threading.Event
+        self,
+        consumer: KafkaConsumer,
+        records: Mapping[TopicPartition, list[Any]],
+        stop: threading.Event,
+        *,
+        without: Container[TopicPartition] = (),
     ) -> list[Taken[Decoded]]:
         batch: list[Taken[Decoded]] = []
         for tp, taken in records.items():
+            if tp in without:
+                continue
             if taken[0].offset < self._placed[tp].next_offset:
                 # The client began the partition anew on its own: look at the topic's identity again.
                 raise _BrokerAway(f"{tp.topic}/{tp.partition} went back to {taken[0].offset}")
             for record in taken:
                 one = self._batches.decode(record)
                 if one.event is not None and not self._ready_for(one.event.data, stop):
-                    self._hold(consumer, tp, record.offset)
+                    self._hold(consumer, tp, record.offset, HOLD_MS)
                     break
                 batch.append(one)
         return batch
@@ -283,10 +308,10 @@ class ConsumerLoop(Generic[Decoded]):
         # The answer may lie in the database, which may be away.
         return retried(lambda: self._handler.ready_for(data), stop, self._group)
 
-    def _hold(self, consumer: KafkaConsumer, tp: TopicPartition, offset: int) -> None:
+    def _hold(self, consumer: KafkaConsumer, tp: TopicPartition, offset: int, for_ms: int) -> None:
         consumer.pause(tp)
         consumer.seek(tp, offset)
-        self._placed[tp].held_until = time.monotonic() + HOLD_MS / 1000
+        self._placed[tp].held_until = time.monotonic() + for_ms / 1000
 
     def _release(self, consumer: KafkaConsumer) -> None:
         now = time.monotonic()
@@ -298,15 +323,50 @@ class ConsumerLoop(Generic[Decoded]):
                     place.held_until = None
 
     def _apply(self, consumer: KafkaConsumer, batch: list[Taken[Decoded]], stop: threading.Event) -> None:
-        outcome = self._batches.apply(batch, stop)
+        outcome = self._batches.apply(batch, stop) if batch else None
         if outcome is None:
             return
-        reach = reach_of(batch)
-        for tp, offset in reach.items():
+        for tp, offset in outcome.reach.items():
             self._placed[tp].next_offset = offset
-        consumer.commit_async({tp: OffsetAndMetadata(o, "", -1) for tp, o in reach.items()}, callback=_ignore)
-        if outcome.applied and self._after_commit is not None:
+        for tp, refused in outcome.waiting.items():
+            self._wait_at_limit(consumer, tp, refused)
+        if outcome.reach:
+            reach = {tp: OffsetAndMetadata(offset, "", -1) for tp, offset in outcome.reach.items()}
+            consumer.commit_async(reach, callback=_ignore)
+        if (outcome.applied or outcome.set_aside) and self._after_commit is not None:
             self._after_commit()
+
+    def _wait_at_limit(self, consumer: KafkaConsumer, tp: TopicPartition, refused: Refused) -> None:
+        self._hold(consumer, tp, refused.offset, LIMIT_HOLD_MS)
+        if not self._placed[tp].at_limit:
+            self._placed[tp].at_limit = True
+            log.error(
+                "limit of dead letters reached: the partition waits; look at `deadletters list`, then replay, discard"
+                " or allow",
+                group=self._group,
+                place=f"{tp.topic}/{tp.partition}@{refused.offset}",
+                reason=refused.refusal.reason,
+                detail=refused.refusal.detail,
+            )
+        self._count_waiting()
+
+    def _try_again(
+        self, consumer: KafkaConsumer, tp: TopicPartition, first: list[Taken[Decoded]], stop: threading.Event
+    ) -> None:
+        # Alone, so that the records of other partitions are not applied one by one because of it every few seconds.
+        place = self._placed[tp]
+        before = place.next_offset
+        self._apply(consumer, first, stop)
+        if not first or place.next_offset > before:
+            place.at_limit = False
+            self._count_waiting()
+            log.info("the partition goes on", group=self._group, place=f"{tp.topic}/{tp.partition}@{place.next_offset}")
+        if first and place.next_offset > before:
+            # The poll took records behind it too, which were left alone.
+            consumer.seek(tp, place.next_offset)
+
+    def _count_waiting(self) -> None:
+        AT_LIMIT.labels(self._group).set(sum(place.at_limit for place in self._placed.values()))
 
     def _report(self, consumer: KafkaConsumer) -> None:
         behind = any(place.next_offset < place.caught_up_at for place in self._placed.values())

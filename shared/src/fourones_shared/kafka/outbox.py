@@ -28,6 +28,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from fourones_shared.database.engine import is_transient
+from fourones_shared.errors import Retry
 from fourones_shared.topics import all_topics
 
 log = structlog.get_logger(__name__)
@@ -104,6 +105,8 @@ class Relay:
         wake: set by whoever has just written a row, for one who shares the process and will not wait.
         on_fatal: told of an error that ends the relay, before it is raised.
         measure: counts what waits, about once a second, for the outbox's gauges.
+        prepare: called each time the relay becomes the one, before it takes anything, with the connection that holds
+            its lock; whatever a predecessor has sent is committed or gone by then.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Relay:
         wake: threading.Event | None = None,
         on_fatal: Callable[[BaseException], None] | None = None,
         measure: Callable[[Connection], Backlog] | None = None,
+        prepare: Callable[[Connection, threading.Event], None] | None = None,
     ) -> None:
         self._name = topic_prefix + name
         self._engine = engine
@@ -126,6 +130,7 @@ class Relay:
         self._wake = wake or threading.Event()
         self._on_fatal = on_fatal
         self._measure = measure
+        self._prepare = prepare
         self._partitions = {topic.name: topic.partitions for topic in all_topics().values()}
         self._leads = False
         self._measured_at = 0.0
@@ -146,7 +151,7 @@ class Relay:
             began = time.monotonic()
             try:
                 self._lead(stop)
-            except (KafkaError, DBAPIError) as error:
+            except (KafkaError, DBAPIError, Retry) as error:
                 if isinstance(error, DBAPIError) and not is_transient(error):
                     if self._on_fatal is not None:
                         self._on_fatal(error)
@@ -167,6 +172,8 @@ class Relay:
             producer = self._producer()
             self._leads = True
             try:
+                if self._prepare is not None:
+                    self._prepare(leader, stop)
                 self._carry_on(leader, producer, stop)
             finally:
                 self._leads = False

@@ -1,20 +1,18 @@
-"""Where a consumer group is in its topics, and what it could not apply: the SQL of the consumer loop.
+"""Where a consumer group is in its topics: the SQL of the consumer loop.
 
-Both tables are the service's own, made of `PositionColumns` and `DeadLetterColumns`.
+The table is the service's own, made of `PositionColumns`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 from kafka import TopicPartition
 from sqlalchemy import Connection, text
 
-from fourones_shared.errors import DeadLetter, Stop
+from fourones_shared.errors import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +82,6 @@ class Positions:
         }
 
 
-def write_dead_letter(connection: Connection, record: Any, refusal: DeadLetter) -> None:
-    """Keep a consumer's record that can never be applied, whole, with the reason."""
-    headers = {name: value.decode("utf-8", "replace").replace("\0", "\ufffd") for name, value in record.headers}
-    connection.execute(
-        _DEAD_LETTER,
-        {
-            "topic": record.topic,
-            "partition": record.partition,
-            "offset": record.offset,
-            "key": record.key,
-            "value": record.value,
-            "headers": orjson.dumps(headers).decode(),
-            "reason": refusal.reason,
-            # PostgreSQL's text holds no NUL, and the detail may quote a record that does.
-            "detail": refusal.detail.replace("\0", "\ufffd"),
-            "now": datetime.now(UTC),
-        },
-    )
-
-
 _NEW = text(
     "INSERT INTO consumer_position (consumer_group, topic, partition, next_offset, cluster_id, topic_id)"
     " SELECT :group, topic, partition, 0, :cluster, topic_id"
@@ -126,8 +104,4 @@ _MOVE = text(
     " FROM unnest(CAST(:topics AS text[]), CAST(:partitions AS integer[]), CAST(:offsets AS bigint[]))"
     " AS wanted (topic, partition, next_offset)"
     " WHERE consumer_group = :group AND position.topic = wanted.topic AND position.partition = wanted.partition"
-)
-_DEAD_LETTER = text(
-    "INSERT INTO dead_letter (topic, partition, record_offset, key, value, headers, reason, detail, recorded_at)"
-    " VALUES (:topic, :partition, :offset, :key, :value, CAST(:headers AS jsonb), :reason, :detail, :now)"
 )

@@ -10,7 +10,7 @@ from support.records import write
 from fourones_shared.errors import DeadLetter
 from fourones_shared.events.envelope import Envelope, Wire, data_of, wrap
 from fourones_shared.events.model import FiguresApplied
-from fourones_shared.kafka.consumer import ConsumerLoop, Received
+from fourones_shared.kafka.consumer import ConsumerLoop, Received, Refused
 
 TOPIC = "figures-applied"
 ORGANISATIONS = ("320302", "320303", "320305", "320311", "320312", "320321", "320322")
@@ -32,10 +32,12 @@ def an_event(number: int, *, org: str | None = None, reason: str | None = None) 
 
 
 class Recorder:
-    """Writes a row for every event, repetitions too, so that a doubled effect shows."""
+    """Writes a row for every event, repetitions too, so that a doubled effect shows; and one for all it must tell."""
 
     def __init__(self) -> None:
         self.held: set[str] = set()
+        self.broken: Callable[[FiguresApplied], None] = lambda _: None
+        self.telling: Callable[[Connection, Refused], None] = lambda _, __: None
         self.before_commit: Callable[[Sequence[Received[FiguresApplied]]], None] = lambda _: None
 
     def decode(self, envelope: Envelope) -> FiguresApplied:
@@ -46,6 +48,7 @@ class Recorder:
 
     def apply(self, connection: Connection, events: Sequence[Received[FiguresApplied]]) -> None:
         for event in events:
+            self.broken(event.data)
             if event.data.reason == "refused by the handler":
                 raise DeadLetter("no_such_submission", event.data.submission_id)
             connection.execute(
@@ -54,6 +57,13 @@ class Recorder:
                 | {"o": event.offset},
             )
         self.before_commit(events)
+
+    def set_aside(self, connection: Connection, refused: Refused) -> None:
+        connection.execute(
+            text("INSERT INTO effect (event_id, topic, partition, place) VALUES (:id, :t, :p, :o)"),
+            {"id": f"told: {refused.refusal.reason}", "t": refused.topic, "p": refused.partition, "o": refused.offset},
+        )
+        self.telling(connection, refused)
 
 
 def a_loop(
@@ -71,6 +81,16 @@ def a_loop(
 
 
 def effects(engine: Engine) -> list[str]:
+    """What was applied, in order."""
+    return [written for written in _written(engine) if not written.startswith("told: ")]
+
+
+def told(engine: Engine) -> list[str]:
+    """The reasons of what the handler was told to be set aside, in order."""
+    return [written.removeprefix("told: ") for written in _written(engine) if written.startswith("told: ")]
+
+
+def _written(engine: Engine) -> list[str]:
     with engine.connect() as connection:
         return list(connection.execute(text("SELECT event_id FROM effect ORDER BY number")).scalars())
 

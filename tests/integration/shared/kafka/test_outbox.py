@@ -11,6 +11,7 @@ from support.waiting import eventually
 from fourones_local.kafka import KafkaNode
 from fourones_local.postgres import PostgresServer
 from fourones_local.process import ServerProcess
+from fourones_shared.errors import Retry
 from fourones_shared.events.envelope import Wire
 from fourones_shared.kafka.outbox import OutboxMessage, Relay
 from fourones_shared.kafka.outbox_table import OutboxTable, enqueue
@@ -158,6 +159,37 @@ def test_a_second_relay_takes_over_when_the_connection_of_the_first_dies(
         eventually(lambda: [first.leads, second.leads].count(True) == 1)
 
     seen_once_in_order(broker, range(100))
+
+
+def test_nothing_is_sent_before_what_has_to_be_seen_to_each_time_a_relay_leads(
+    engine: Engine, broker: Any, running: Any
+) -> None:
+    broker.make(TOPIC)
+    seen: list[int] = []
+
+    def prepare(leader: Connection, _: threading.Event) -> None:
+        # With the lock, and free to use transactions.
+        with leader.begin():
+            seen.append(int(leader.execute(text("SELECT count(*) FROM outbox")).scalar_one()))
+        if len(seen) == 1:
+            raise Retry("not yet")
+
+    put(engine, range(10))
+    relay = Relay(
+        name="outbox",
+        engine=engine,
+        store=OutboxTable(),
+        bootstrap=broker.bootstrap,
+        topic_prefix=broker.prefix,
+        prepare=prepare,
+    )
+    with running(relay.run):
+        eventually(lambda: is_empty(engine))
+        _end_the_leaders_connection(engine)
+        eventually(lambda: len(seen) == 3)
+
+    assert seen == [10, 10, 0]
+    seen_once_in_order(broker, range(10))
 
 
 class _Sleepy(OutboxTable):

@@ -1,3 +1,5 @@
+from typing import Any
+
 from support.catalogue import (
     ADVANTAGE,
     CITY,
@@ -7,6 +9,8 @@ from support.catalogue import (
     MACHINERY,
     PEI,
     SCALE,
+    XINYI,
+    ZONE,
     a_catalogue,
     a_city_indicator,
     a_target,
@@ -97,6 +101,62 @@ def test_what_is_not_expected_has_no_shape() -> None:
     assert shapes.of(SCALE, Period.parse("2026-Q1")) is None
     assert not shapes.admits(SCALE, "320999", MACHINERY, MARCH)
     assert shapes.admits(SCALE, PEI, MACHINERY, MARCH)
+
+
+def with_zone(*districts: str, valid_until: str | None = None, **changes: Any) -> Shapes:
+    """The zone lies in these districts, of which the first ends on that day."""
+    organisations = [
+        o
+        | ({"within": districts} if o["id"] == ZONE else {})
+        | ({"valid_until": valid_until} if o["id"] == districts[0] else {})
+        for o in default_organisations()
+    ]
+    indicator = an_indicator(**{"zones": "inside"} | changes)
+    return Shapes(a_catalogue(indicators=[indicator], organisations=organisations))
+
+
+def shape_with_zone(*districts: str, period: Period = MARCH, **changes: Any) -> Shape:
+    shape = with_zone(*districts, **changes).of(SCALE, period)
+    assert shape is not None
+    return shape
+
+
+def test_a_zone_inside_its_district_keeps_its_own_total_and_is_in_no_other() -> None:
+    shape = shape_with_zone(PEI)
+    assert shape.rows_of[ZONE, MACHINERY] == (Scope(ZONE, "_T", "_T"),)
+    assert shape.repeats_of[ZONE, MACHINERY] == (Scope(ZONE, MACHINERY, "_T"),)
+    for scope in (CITY_TOTAL, Scope("_T", MACHINERY, "_T"), Scope("_T", "_T", EMERGING)):
+        members = {place.org for place in shape.members(scope)}
+        assert ZONE not in members
+        assert PEI in members
+    assert {place.org for place in shape.members(Scope(ZONE, "_T", "_T"))} == {ZONE}
+
+
+def test_a_zone_beside_its_district_is_in_every_total() -> None:
+    shape = shape_with_zone(PEI, zones="beside")
+    assert CITY_TOTAL in shape.rows_of[ZONE, MACHINERY]
+
+
+def test_a_zone_is_inside_while_one_of_its_districts_is_there_and_counts_itself_when_none_is() -> None:
+    ends = "2026-03-31"
+    assert CITY_TOTAL not in shape_with_zone(PEI, valid_until=ends).rows_of[ZONE, MACHINERY]
+    april = MARCH.next()
+    assert CITY_TOTAL in shape_with_zone(PEI, valid_until=ends, period=april).rows_of[ZONE, MACHINERY]
+    assert CITY_TOTAL not in shape_with_zone(PEI, XINYI, valid_until=ends, period=april).rows_of[ZONE, MACHINERY]
+
+
+def test_the_only_other_organisations_figure_is_the_total_of_a_zone_and_its_district() -> None:
+    shape = shape_with_zone(PEI, clusters=(), over_clusters="none", reporting={"about": [PEI, ZONE]})
+    assert shape.rules == {}
+    assert set(shape.repeats_of[PEI, "_T"]) == {Scope(PEI, "_T", "_T"), CITY_TOTAL}
+    assert shape.repeats_of[ZONE, "_T"] == (Scope(ZONE, "_T", "_T"),)
+
+
+def test_moving_zones_inside_or_a_zone_elsewhere_changes_the_definition() -> None:
+    inside = with_zone(PEI).definition(SCALE)
+    assert with_zone(PEI, zones="beside").definition(SCALE) != inside
+    assert with_zone(XINYI).definition(SCALE) != inside
+    assert with_zone(PEI).definition(SCALE) == inside
 
 
 def test_a_new_name_of_a_plan_changes_no_definition_but_a_target_does() -> None:

@@ -34,6 +34,7 @@ def test_what_passes_is_transient(error: DBAPIError) -> None:
         an_error(IntegrityError, psycopg.errors.UniqueViolation),
         an_error(DataError, psycopg.errors.NumericValueOutOfRange),
         an_error(ProgrammingError, psycopg.errors.UndefinedTable),
+        an_error(OperationalError, psycopg.errors.ProgramLimitExceeded),
         ZeroDivisionError(),
     ],
     ids=lambda error: type(getattr(error, "orig", error)).__name__,

@@ -146,6 +146,15 @@ def test_no_record_does_anything_but_decode_or_become_a_dead_letter(
         data_of(unwrap(value, [*a_wire().headers, *headers]), FiguresSubmitted)
 
 
+def test_a_header_without_a_value_says_as_much_as_none() -> None:
+    wire = a_wire()
+    bare = [(name, None if name == "traceparent" else value) for name, value in wire.headers]
+    event = unwrap(wire.value, [*bare, ("ce_unheard", None)])
+
+    assert event.traceparent is None
+    assert data_of(event, FiguresSubmitted)
+
+
 def test_another_type_is_a_dead_letter() -> None:
     wire = a_wire()
     with pytest.raises(DeadLetter) as refusal:

@@ -3,6 +3,9 @@
 A *place* is an organisation and a cluster that an indicator is reported for; every place of a period is one duty
 and at most one figure. A *scope* fixes organisation, cluster or tier and totals over the rest (`_T`); its members
 are the places it holds. A scope with one member repeats that figure and is kept only where a target names it.
+
+A zone's place of an indicator that counts zones inside their districts is a member of its own organisation's scopes
+alone: over organisations it counts through the districts, which are the ones expected there.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import NamedTuple
 
 from fourones_shared.catalogue.duties import is_expected, reporter_of, subjects
 from fourones_shared.catalogue.model import TOTAL, Adding, Catalogue, Cluster, Indicator, Organisation
+from fourones_shared.catalogue.zones import districts_of
 from fourones_shared.domain.periods import Period
 
 
@@ -26,11 +30,19 @@ class Scope(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a figure stands: its organisation and cluster (`_T` without clusters), and the cluster's tier."""
+    """Where a figure stands.
+
+    Attributes:
+        org: whom it is about.
+        cluster: `_T` without clusters.
+        tier: the cluster's.
+        inside: a zone's, whose figure is part of its districts' and is not added to them.
+    """
 
     org: str
     cluster: str
     tier: str
+    inside: bool = False
 
 
 class Rule(StrEnum):
@@ -119,11 +131,14 @@ class Shapes:
 def shape_of(catalogue: Catalogue, indicator: Indicator, organisations: Iterable[str], named: set[Scope]) -> Shape:
     """The shape of an indicator that is about the given organisations, where targets name the given scopes."""
     tiers = [(c.id, c.tier) for c in _clusters(catalogue, indicator)] or [(TOTAL, TOTAL)]
-    places = tuple(Place(org, cluster, tier) for org in organisations for cluster, tier in tiers)
+    present = tuple(organisations)
+    inside = {org for org in present if districts_of(indicator, catalogue.organisation[org], present)}
+    places = tuple(Place(org, cluster, tier, org in inside) for org in present for cluster, tier in tiers)
     members: dict[Scope, list[Place]] = {}
     for place in places:
-        for scope in _natural_scopes(place) | {scope for scope in named if holds(scope, place)}:
-            members.setdefault(scope, []).append(place)
+        for scope in _natural_scopes(place) | named:
+            if holds(scope, place):
+                members.setdefault(scope, []).append(place)
     rules: dict[Scope, Rule] = {}
     repeats: dict[tuple[str, str], list[Scope]] = {(p.org, p.cluster): [] for p in places}
     rows: dict[tuple[str, str], list[Scope]] = {(p.org, p.cluster): [] for p in places}
@@ -161,13 +176,14 @@ def rule_of(indicator: Indicator, members: list[Place]) -> Rule | None:
 def holds(scope: Scope, place: Place) -> bool:
     """Whether the place is a member of the scope."""
     return (
-        scope.org in {TOTAL, place.org}
+        (scope.org == place.org or (scope.org == TOTAL and not place.inside))
         and scope.cluster in {TOTAL, place.cluster}
         and scope.tier in {TOTAL, place.tier}
     )
 
 
 def _natural_scopes(place: Place) -> set[Scope]:
+    """Those that a place can be a member of, targets apart."""
     return {
         Scope(place.org, place.cluster, TOTAL),
         Scope(place.org, TOTAL, TOTAL),

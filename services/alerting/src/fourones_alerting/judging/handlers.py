@@ -16,7 +16,7 @@ from fourones_shared.catalogue.model import Catalogue
 from fourones_shared.domain.clock import Clock
 from fourones_shared.events.envelope import Envelope, data_of
 from fourones_shared.events.model import RollupChanged
-from fourones_shared.kafka.consumer import Received
+from fourones_shared.kafka.consumer import Received, Refused
 from fourones_shared.reference import Switch
 from fourones_shared.tracing import continued
 
@@ -52,6 +52,9 @@ class RollupHandler:
         if judge is not None and self._start.is_reached:
             traces = {_subject(event.data): event.envelope.traceparent for event in events}
             tell(judge.judge_about(connection, moved), traces)
+
+    def set_aside(self, connection: Connection, refused: Refused) -> None:
+        """Nobody waits for it but the operators, whom the dead letter tells; the verdicts stand as they were."""
 
 
 def rejudge_on_switch(start: Start, clock: Clock) -> Switch:

@@ -14,6 +14,7 @@ from fourones_alerting.domain.readings import Observation
 from fourones_alerting.rollups.store import Subject
 from fourones_shared.catalogue.duties import due_at, expected_periods, subjects
 from fourones_shared.catalogue.model import TOTAL, Catalogue
+from fourones_shared.catalogue.zones import districts_of
 from fourones_shared.domain.periods import Period
 from fourones_shared.events.model import State, Status
 
@@ -105,7 +106,11 @@ def observations(
 def _silent(catalogue: Catalogue, subject: Subject, period: Period) -> Observation:
     # Aggregation publishes silent periods too; until that has arrived, the catalogue tells who owes a figure.
     indicator = catalogue.indicator[subject.indicator]
-    orgs = [o.id for o in subjects(catalogue, indicator, period) if subject.org in {TOTAL, o.id}]
+    bodies = subjects(catalogue, indicator, period)
+    present = {o.id for o in bodies}
+    # A zone inside its districts is not expected over organisations: they are.
+    apart = [o.id for o in bodies if not districts_of(indicator, o, present)]
+    orgs = apart if subject.org == TOTAL else [subject.org] if subject.org in present else []
     clusters = [c for c in indicator.clusters or (TOTAL,) if _holds(catalogue, subject, c)]
     missing = clusters if subject.org != TOTAL and indicator.clusters else orgs
     return Observation(
