@@ -11,6 +11,8 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from fourones_shared.http.connections import BoundedConnection
+
 log = structlog.get_logger(__name__)
 
 GRACE_S = 10
@@ -33,18 +35,7 @@ def serve(
     """
     stop = threading.Event()
     failed = threading.Event()
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=host,
-            port=port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=GRACE_S,
-            timeout_keep_alive=75,
-            h11_max_incomplete_event_size=64 * 1024,
-        )
-    )
+    server = uvicorn.Server(server_config(app, host=host, port=port))
 
     def guarded(name: str, work: Callable[[threading.Event], None]) -> None:
         try:
@@ -73,6 +64,20 @@ def serve(
                     log.error("thread did not end in time", thread=thread.name)
                     failed.set()
     return 1 if failed.is_set() or not server.started else 0
+
+
+def server_config(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
+    """How every service's HTTP server is set up."""
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        http=BoundedConnection,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_S,
+        timeout_keep_alive=75,
+    )
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from fourones_shared.events.model import AccessGranted, Role
 
@@ -39,6 +40,16 @@ class Principal:
         return (not self.indicators or indicator in self.indicators) and (not self.clusters or cluster in self.clusters)
 
 
+class KeyState(StrEnum):
+    """Whether a key is valid, and whether it stays so."""
+
+    ACTIVE = "active"
+    EXPIRES = "expires"
+    """Valid, and it is known until when."""
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRecord:
     """A key as it is kept."""
@@ -60,6 +71,18 @@ class KeyRecord:
         )
         return KeyRecord(principal, granted.key_hash, granted.expires_at, granted.revoked_at)
 
+    def state(self, now: datetime) -> KeyState:
+        """What has become of it by now."""
+        # Whatever moment it names: the clock of whoever revoked it may be ahead of this one.
+        if self.revoked_at is not None:
+            return KeyState.REVOKED
+        if self.expires_at is None:
+            return KeyState.ACTIVE
+        return KeyState.EXPIRES if now < self.expires_at else KeyState.EXPIRED
+
+
+_VALID = frozenset({KeyState.ACTIVE, KeyState.EXPIRES})
+
 
 @dataclass(slots=True)
 class KeyRing:
@@ -77,13 +100,9 @@ class KeyRing:
         key_id, _, _ = rest.partition("_")
         record = self.records.get(key_id)
         # An unknown id takes the same comparison as a known one, so that timing tells nothing.
-        expected = record.key_hash if record else hash_key("")
+        expected = record.key_hash if record is not None else _NOBODYS_HASH
         matches = hmac.compare_digest(hash_key(key), expected)
-        if record is None or not matches or prefix != PREFIX:
-            return None
-        if record.revoked_at is not None and record.revoked_at <= now:
-            return None
-        if record.expires_at is not None and record.expires_at <= now:
+        if record is None or not matches or prefix != PREFIX or record.state(now) not in _VALID:
             return None
         return record.principal
 
@@ -97,3 +116,6 @@ def new_key() -> tuple[str, str]:
 def hash_key(key: str) -> str:
     """What is kept of a key."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+_NOBODYS_HASH = hash_key("")

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 from fourones_shared.catalogue.faults import Fault
 from fourones_shared.catalogue.model import Catalogue
-from fourones_shared.catalogue.rules import indicators, plans, references, sums, targets
+from fourones_shared.catalogue.rules import indicators, plans, plausibility, references, sums, targets
 
 _RULES = (
     references.ids_are_unique,
@@ -16,6 +16,8 @@ _RULES = (
     indicators.reporting_makes_sense,
     indicators.bounds_make_sense,
     indicators.adding_makes_sense,
+    plausibility.plausibility_makes_sense,
+    plausibility.zones_inside_have_districts,
     targets.target_fits_indicator,
     targets.target_names_a_reported_scope,
     targets.due_period_fits,

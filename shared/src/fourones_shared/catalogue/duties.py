@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from fourones_shared.catalogue.model import TOTAL, About, Catalogue, Covers, Indicator, Organisation, Reporter
 from fourones_shared.domain.periods import Frequency, Period, end_of_day, periods_between
@@ -69,15 +70,27 @@ def _january_and_february(year: int) -> Period:
 
 
 def due_at(indicator: Indicator, period: Period) -> datetime:
-    """The first moment (UTC) at which a missing figure is overdue."""
+    """The first moment (UTC) at which a missing figure is overdue: the end of the day in Shanghai on which it is due.
+
+    That day is so many days, or so many working days of the Chinese calendar, after the period's last day.
+    """
     reporting = indicator.reporting
-    if reporting.due_working_days is not None:
-        return end_of_day(working_days_after(period.end, reporting.due_working_days))
-    return end_of_day(period.end + timedelta(days=reporting.due_days or 0))
+    return _due_at(period.end, reporting.due_days, reporting.due_working_days)
+
+
+# Asked for every figure that a page or a tick shows, of some hundred periods.
+@lru_cache(maxsize=16_384)
+def _due_at(end: date, days: int | None, working_days: int | None) -> datetime:
+    if working_days is not None:
+        return end_of_day(working_days_after(end, working_days))
+    return end_of_day(end + timedelta(days=days or 0))
 
 
 def locks_at(indicator: Indicator, period: Period) -> datetime | None:
-    """The first moment (UTC) at which the catalogue admits no figure of the period any more; None for never."""
+    """The first moment (UTC) at which the catalogue admits no figure of the period any more; None for never.
+
+    Days here are days of the calendar, however the due date is counted.
+    """
     lock_days = indicator.reporting.lock_days
     return None if lock_days is None else due_at(indicator, period) + timedelta(days=lock_days)
 

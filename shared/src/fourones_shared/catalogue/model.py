@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic_core import PydanticCustomError
 
 from fourones_shared.catalogue.words import (
     About,
@@ -119,6 +120,7 @@ class Organisation(_Value):
     within: tuple[Id, ...] = ()
     valid_from: date | None = None
     valid_until: date | None = None
+    synthetic: bool = False
     source: str
 
     def exists_in(self, period: Period) -> bool:
@@ -240,7 +242,7 @@ class Reporting(_Value):
     @model_validator(mode="after")
     def _due_in_days_of_one_kind(self) -> Self:
         if (self.due_days is None) == (self.due_working_days is None):
-            raise ValueError("give exactly one of `due_days` and `due_working_days`")
+            raise PydanticCustomError("due_in_one_way", "give exactly one of `due_days` and `due_working_days`")
         return self
 
 
@@ -446,9 +448,9 @@ class Catalogue(_Value):
 
     @cached_property
     def counties_and_zones(self) -> tuple[Organisation, ...]:
-        """The organisations that report on themselves."""
+        """The organisations that report on themselves; synthetic ones stay apart, their indicators name them."""
         kinds = {OrganisationKind.COUNTY, OrganisationKind.ZONE}
-        return tuple(o for o in self.organisations if o.kind in kinds)
+        return tuple(o for o in self.organisations if o.kind in kinds and not o.synthetic)
 
     @cached_property
     def document(self) -> bytes:

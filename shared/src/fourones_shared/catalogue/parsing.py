@@ -140,6 +140,19 @@ def _worded(pointer: str, kind: str, message: str, context: Mapping[str, Any]) -
             "not an exact decimal that can be kept",
             "write a number such as 14.5, at most 18 digits before and 10 after the point",
         )
+    elif kind in {"greater_than_equal", "less_than_equal"}:
+        bound = context.get("ge", context.get("le"))
+        zh = Words("超出范围", f"应不{'小' if 'ge' in context else '大'}于 {bound}")
+        en = Words("out of range", f"write {'at least' if 'ge' in context else 'at most'} {bound}")
+    elif kind == "due_in_one_way":
+        zh = Words(
+            "due_days(日历日)和 due_working_days(工作日)必须写一个,也只能写一个",
+            "补上或删去;要替换 defaults 里的那一个,就把它写成 null",
+        )
+        en = Words(
+            "exactly one of due_days and due_working_days says when a figure is due",
+            "add or remove one; to replace the one of `defaults`, write it as null",
+        )
     elif kind.startswith("date"):
         zh = Words("不是日期", "写成如 2025-12-31")
         en = Words("not a day", "write it like 2025-12-31")

@@ -31,7 +31,8 @@ _IfAny = Annotated[_Place | None, Field(default=None, exclude_if=lambda place: p
 class Fault(BaseModel):
     """One thing that is wrong with a request: where, which rule, and how to mend it.
 
-    The place is a JSON pointer, or line and column (from 1), or sheet and cell, as the request's format has it.
+    The place is a JSON pointer, or line and column (from 1), or sheet and cell, as the request's format has it. In a
+    CSV the line is that of a text editor, and the column the number of the cell in its row.
     """
 
     pointer: _IfAny[str] = None
@@ -169,6 +170,8 @@ _IN_CHINESE = {
     "literal_error": "应为以下之一:{expected}",
     "datetime_parsing": "应为 RFC 3339 时间,例如 2025-12-08T12:00:00+08:00",
     "datetime_from_date_parsing": "应为 RFC 3339 时间,例如 2025-12-08T12:00:00+08:00",
+    "datetime_type": "应为 RFC 3339 时间,例如 2025-12-08T12:00:00+08:00",
+    "timezone_aware": "缺少时区,应为 RFC 3339 时间,例如 2025-12-08T12:00:00+08:00",
     "date_from_datetime_parsing": "应为日期,例如 2025-12-08",
     "date_parsing": "应为日期,例如 2025-12-08",
 }

@@ -21,6 +21,7 @@ from prometheus_client import (
 )
 
 from fourones_shared.access.keys import Principal
+from fourones_shared.access.rates import Limiter
 from fourones_shared.domain.clock import Clock
 from fourones_shared.http.problems import Problem, ProblemDetails, install_problem_handlers
 from fourones_shared.reference import ReferenceCopy
@@ -35,12 +36,16 @@ DURATION = Histogram(
 )
 
 _BEARER = HTTPBearer(auto_error=False, description="`Authorization: Bearer <key>`")
+# What OpenAPI says of the answers that ask to come again.
+RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer", "minimum": 1}, "description": "seconds"}}
 ERRORS: dict[int | str, dict[str, object]] = {
     status: {"model": ProblemDetails, "content": {"application/problem+json": {}}, "description": phrase}
+    | ({"headers": RETRY_AFTER} if status in {429, 503} else {})
     for status, phrase in (
         (401, "no key, or one that is not valid"),
         (403, "outside the key's scope"),
         (422, "wrong, with every fault"),
+        (429, "the key has used up its rate; try again"),
         (503, "the database is away; try again"),
     )
 }
@@ -54,15 +59,18 @@ def service_app(
     clock: Clock,
     registry: CollectorRegistry = REGISTRY,
     more_metrics: Callable[[], bytes] | None = None,
+    limiter: Limiter | None = None,
 ) -> FastAPI:
     """An application with `/healthz`, `/readyz` and `/metrics`; routes are added by the service.
 
     Ready means that the database answers and a catalogue is known. `more_metrics` gives further series, already in
-    the text format: prometheus_client takes most of a second to write fifty thousand.
+    the text format: prometheus_client takes most of a second to write fifty thousand. `limiter` holds every key to
+    its rate, on all routes that ask for one; without it none is held.
     """
     app = FastAPI(title=title, description=description, version="1", docs_url="/docs", redoc_url=None)
     app.state.reference = reference
     app.state.clock = clock
+    app.state.limiter = limiter
     install_problem_handlers(app)
     add_health(app, lambda: reference.database_answers and reference.catalogue is not None, registry, more_metrics)
     app.middleware("http")(_measured)
@@ -106,7 +114,7 @@ async def principal(
     """Whose key the request bears.
 
     Raises:
-        Problem: 401 without a valid key.
+        Problem: 401 without a valid key, 429 when the key has used up its rate.
     """
     headers = {"WWW-Authenticate": "Bearer"}
     if credentials is None:
@@ -115,7 +123,19 @@ async def principal(
     known = reference.keys.recognise(credentials.credentials, request.app.state.clock.now())
     if known is None:
         raise Problem(HTTPStatus.UNAUTHORIZED, "密钥无效、已过期或已撤销:请向管理员申请新的密钥", headers=headers)
+    limiter: Limiter | None = request.app.state.limiter
+    if limiter is not None and not await limiter.admits(known.key_id):
+        raise _too_many(limiter)
     return known
+
+
+def _too_many(limiter: Limiter) -> Problem:
+    wait = limiter.retry_after_s
+    detail = (
+        f"请求过于频繁:每个密钥每秒最多 {limiter.rate.per_second} 次,请在 {wait} 秒后重试;"
+        "多个数可以合成一份报送,列表可以用 limit 一次多取"
+    )
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, headers={"Retry-After": str(wait)})
 
 
 Caller = Annotated[Principal, Depends(principal)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fourones_shared.access.keys import KeyRecord, KeyRing, Principal, hash_key, new_key
+from fourones_shared.access.keys import KeyRecord, KeyRing, KeyState, Principal, hash_key, new_key
 from fourones_shared.events.model import AccessGranted, Role
 
 NOW = datetime(2025, 12, 8, 4, 0, tzinfo=UTC)
@@ -92,13 +92,32 @@ def test_a_key_ends_at_its_expiry() -> None:
     assert ring.recognise(key, NOW) is None
 
 
-def test_a_revocation_kills_the_key_from_its_moment_on() -> None:
+@pytest.mark.parametrize("ahead", [-HOUR, timedelta(0), HOUR])
+def test_a_revocation_kills_the_key_at_once_whatever_the_clock_of_its_giver_says(ahead: timedelta) -> None:
     ring, key = a_ring()
     [record] = ring.records.values()
     assert ring.recognise(key, NOW) is not None
 
-    ring.replace([KeyRecord(record.principal, record.key_hash, None, NOW)])
+    ring.replace([KeyRecord(record.principal, record.key_hash, None, NOW + ahead)])
     assert ring.recognise(key, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "revoked_at", "state"),
+    [
+        (None, None, KeyState.ACTIVE),
+        (NOW + HOUR, None, KeyState.EXPIRES),
+        (NOW, None, KeyState.EXPIRED),
+        (None, NOW, KeyState.REVOKED),
+        (NOW + HOUR, NOW - HOUR, KeyState.REVOKED),
+    ],
+)
+def test_what_has_become_of_a_key(expires_at: Any, revoked_at: Any, state: KeyState) -> None:
+    ring, key = a_ring(expires_at=expires_at, revoked_at=revoked_at)
+    [record] = ring.records.values()
+
+    assert record.state(NOW) is state
+    assert (ring.recognise(key, NOW) is not None) is (state in {KeyState.ACTIVE, KeyState.EXPIRES})
 
 
 def test_known_and_unknown_keys_are_compared_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,11 +129,21 @@ def test_known_and_unknown_keys_are_compared_in_the_same_way(monkeypatch: pytest
         compared.append((len(one), len(other)))
         return compare(one, other)
 
-    monkeypatch.setattr(hmac, "compare_digest", watched)
-    ring.recognise(key, NOW)
-    ring.recognise("fo_nobody_" + "x" * 43, NOW)
+    hashed = []
 
-    assert compared == [(64, 64), (64, 64)]
+    def hashing(data: bytes) -> Any:
+        hashed.append(len(data))
+        return sha256(data)
+
+    sha256 = hashlib.sha256
+    monkeypatch.setattr(hmac, "compare_digest", watched)
+    monkeypatch.setattr(hashlib, "sha256", hashing)
+    wrong, unknown = key[:-1] + "~", "fo_" + "0" * 12 + key[15:]
+    for tried in (key, wrong, unknown):
+        ring.recognise(tried, NOW)
+
+    assert compared == [(64, 64)] * 3
+    assert hashed == [len(key)] * 3
 
 
 def test_new_records_do_not_disturb_who_reads_the_old_ones() -> None:

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unit.shared.catalogue.documents import a_catalogue, a_city_indicator, a_cluster, an_indicator, an_organisation
 
-from fourones_shared.catalogue.duties import due_at, duties, expected_periods, is_expected, reporter_of, subjects
+from fourones_shared.catalogue.duties import (
+    due_at,
+    duties,
+    expected_periods,
+    is_expected,
+    locks_at,
+    reporter_of,
+    subjects,
+)
 from fourones_shared.catalogue.model import Indicator
 from fourones_shared.domain.periods import Frequency, Period, period_of
 
@@ -102,6 +110,43 @@ def test_expected_periods_never_overlap(indicator, until):
 
 def test_a_figure_is_due_at_the_end_of_a_day_in_shanghai():
     assert due_at(an(due_days=15), Period.parse("2025-11")) == datetime(2025, 12, 15, 16, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("working_days", "period", "due_day"),
+    [
+        # 2026: 4 to 6 April off.
+        (5, "2026-03", "2026-04-08"),
+        # 2025: 1 to 8 October off, the Saturday of the 11th worked.
+        (3, "2025-09", "2025-10-11"),
+        (1, "2025-W52", "2025-12-29"),
+        # 2026: 1 to 3 January off, the Sunday of the 4th worked.
+        (1, "2025", "2026-01-04"),
+        (10, "2026-01-01/P2M", "2026-03-13"),
+    ],
+)
+def test_a_figure_may_be_due_in_working_days_of_the_chinese_calendar(working_days, period, due_day):
+    indicator = an("M", due_days=None, due_working_days=working_days)
+    end_of_day = datetime.fromisoformat(f"{due_day}T16:00:00+00:00")
+    assert due_at(indicator, Period.parse(period)) == end_of_day
+
+
+@given(
+    st.integers(0, 400) | st.none(),
+    st.integers(1, 60),
+    st.sampled_from(["2024-02", "2025-Q4", "2026", "2026-W08", "2026-01-01/P2M"]),
+)
+def test_a_figure_is_never_due_before_its_period_has_ended(days, working_days, period):
+    counted = {"due_working_days": working_days if days is None else None, "due_days": days}
+    assert due_at(an(**counted), Period.parse(period)) >= Period.parse(period).ends_at
+
+
+def test_a_period_is_locked_so_many_days_after_its_due_date_or_never():
+    november = Period.parse("2025-11")
+    assert locks_at(an(due_days=15), november) is None
+    assert locks_at(an(due_days=15, lock_days=30), november) == datetime(2026, 1, 14, 16, tzinfo=UTC)
+    in_working_days = an(due_days=None, due_working_days=10, lock_days=30)
+    assert locks_at(in_working_days, november) == due_at(in_working_days, november) + timedelta(days=30)
 
 
 def test_an_organisation_owes_nothing_for_periods_in_which_it_does_not_exist():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fourones_shared.catalogue.duties import expected_periods
 from fourones_shared.catalogue.faults import Fault
 from fourones_shared.catalogue.model import (
     About,
@@ -133,6 +134,20 @@ def _periods(at: str, indicator: Indicator) -> Iterator[Fault]:
             zh=("最后一期早于第一期", "改正 first 与 last"),
             en=("the duty ends before it begins", "mend `first` and `last`"),
         )
+    elif reporting.last is not None and not _expects_a_period(indicator):
+        yield fault(
+            f"{at}/last",
+            "no-period-expected",
+            zh=("first 与 last 之间没有一个完整开始的报告期", "改正 first、last 或 frequency"),
+            en=("no period begins between `first` and `last`", "mend `first`, `last` or `frequency`"),
+        )
+    if reporting.lock_days == 0:
+        yield fault(
+            f"{at}/lock_days",
+            "locked-when-due",
+            zh=("到期即锁定,迟报的数就永远补不上", "至少写 1;不锁定就删去"),
+            en=("a period locked when it is due never takes a late figure", "write at least 1, or remove it"),
+        )
     if indicator.january_february == "together" and reporting.frequency is not Frequency.MONTH:
         yield fault(
             at.removesuffix("/reporting") + "/january_february",
@@ -140,6 +155,13 @@ def _periods(at: str, indicator: Indicator) -> Iterator[Fault]:
             zh=("只有月报指标可以合并一、二月", "改为 separate"),
             en=("only a monthly indicator joins January and February", "use separate"),
         )
+
+
+def _expects_a_period(indicator: Indicator) -> bool:
+    reporting = indicator.reporting
+    if reporting.frequency is Frequency.RANGE or reporting.last is None:
+        return True
+    return any(True for _ in expected_periods(indicator, reporting.last))
 
 
 def _covers(at: str, indicator: Indicator) -> Iterator[Fault]:

@@ -131,6 +131,8 @@ def _of_indicator(at: str, indicator: Indicator) -> Iterator[Reference]:
     if not isinstance(reporting.by, Reporter):
         yield f"{at}/reporting/by", "organisations", reporting.by
     yield from _each(f"{at}/reporting/may_not_apply", "organisations", reporting.may_not_apply)
+    yield from _one(f"{at}/plausibility/months", "indicators", indicator.plausibility.months)
+    yield from _one(f"{at}/plausibility/growth_of", "indicators", indicator.plausibility.growth_of)
 
 
 def _of_target(at: str, target: Target) -> Iterator[Reference]:
