@@ -16,7 +16,7 @@ from fourones_local.stack import Stack
 ORGANISATIONS = ("320302", "320303", "320305", "320311")
 SCALE = "cluster-scale"
 # What a sender repeats with the same key; anything else but 202 is a failure of the system.
-_AGAIN = frozenset({409, 503})
+_AGAIN = frozenset({409, 429, 503})
 
 
 class Poster(threading.Thread):

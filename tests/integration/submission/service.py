@@ -16,20 +16,22 @@ from fourones_shared.catalogue.model import Catalogue
 from fourones_shared.database.migrate import migrate
 from fourones_shared.domain.clock import Clock
 from fourones_shared.events.model import Role
+from fourones_shared.process import server_config
 from fourones_submission import bootstrap
 from fourones_submission.settings import SubmissionSettings
 from fourones_submission.storage.keys import Grant
 
 
 def settings(database_url: str, **changes: Any) -> SubmissionSettings:
-    return SubmissionSettings(database_url=database_url, **changes)
+    """Without a limit to a key's rate unless a test asks for one: tests ask faster than any county."""
+    return SubmissionSettings(database_url=database_url, **({"requests_per_second": 0} | changes))
 
 
 @contextmanager
 def running(process: bootstrap.Process) -> Iterator[str]:
     """The process, served as in production; yields its address."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(process.app, host="127.0.0.1", port=port, log_config=None, access_log=False))
+    server = uvicorn.Server(server_config(process.app, host="127.0.0.1", port=port))
     stop = threading.Event()
     failures: list[BaseException] = []
 

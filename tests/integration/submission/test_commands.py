@@ -18,7 +18,7 @@ def test_the_database_is_migrated_as_often_as_one_likes(database_url: str):
     for _ in range(2):
         done = run("migrate", FOURONES_DATABASE_URL=database_url)
         assert done.returncode == 0, done.stderr
-        assert '"revision": "0001"' in done.stdout
+        assert '"revision": "0003"' in done.stdout
     password = database_url.split("@", maxsplit=1)[0].rpartition(":")[2]
     assert password not in done.stdout + done.stderr
 

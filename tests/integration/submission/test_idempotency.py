@@ -1,11 +1,26 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
 
+import httpx
 import pytest
+from integration.submission.holding import Holding, holding
 from integration.submission.service import Service, a_body, running, settings
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
+from support.waiting import eventually
 from unit.submission.builders import COUNTY, NOW, OTHER_COUNTY, a_catalogue, an_indicator
 
+from fourones_local.ports import free_port
+from fourones_local.postgres import PostgresServer
+from fourones_local.process import ServerProcess
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.events.model import Role
 from fourones_submission import bootstrap
@@ -74,21 +89,89 @@ def test_a_request_whose_key_is_being_worked_on_is_told_to_come_back(service: Se
 
 def test_eight_at_once_with_one_key_over_two_instances_make_one_submission(service: Service, second_url: str):
     before = service.count("submission"), service.count("outbox")
-    second = Service.__new__(Service)
-    second.__dict__ = service.__dict__ | {"url": second_url}
+    at_once = threading.Barrier(8)
 
-    def post(instance: Service) -> tuple[int, str | None]:
-        for _ in range(100):
-            answer = instance.post(a_body(period="2025-03"), headers=with_key("eight"))
-            if answer.status_code != 409:
-                return answer.status_code, answer.json().get("submission_id")
-        return 409, None
+    def post(url: str) -> tuple[set[int], dict[str, Any]]:
+        """Until it is answered otherwise than that somebody else is at it: the statuses, and the last answer."""
+        statuses = set()
+        headers = {"Authorization": f"Bearer {service.county}"} | with_key("eight")
+        body = {"org": COUNTY, "figures": [a_body(period="2025-03")]}
+        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
+            at_once.wait(30)
+            for _ in range(500):
+                answer = client.post("/v1/submissions", json=body)
+                statuses.add(answer.status_code)
+                if answer.status_code != 409:
+                    break
+        return statuses, answer.json()
 
     with ThreadPoolExecutor(8) as pool:
-        answers = set(pool.map(post, [service, second] * 4))
-    assert len(answers) == 1
-    assert next(iter(answers))[0] == 202
+        outcomes = list(pool.map(post, [service.url, second_url] * 4))
+    assert set().union(*(statuses for statuses, _ in outcomes)) <= {202, 409}
+    answers = [answer for _, answer in outcomes]
+    assert all("submission_id" in answer and answer == answers[0] for answer in answers)
     assert (service.count("submission"), service.count("outbox")) == (before[0] + 1, before[1] + 1)
+
+
+@contextmanager
+def api_process(database_url: str, key: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The API as its own process, as a supervisor runs it; it knows the key."""
+    port = free_port()
+    environment = os.environ | {"FOURONES_DATABASE_URL": database_url, "FOURONES_PORT": str(port)}
+    process = subprocess.Popen([sys.executable, "-m", "fourones_submission", "api"], env=environment)
+    url = f"http://127.0.0.1:{port}"
+
+    def knows_the_key() -> bool:
+        try:
+            headers = {"Authorization": f"Bearer {key}"}
+            return httpx.get(f"{url}/v1/submissions", headers=headers, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    try:
+        eventually(knows_the_key)
+        yield url, process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def through(proxy: Holding, database_url: str) -> str:
+    return make_url(database_url).set(port=proxy.port).render_as_string(hide_password=False)
+
+
+def test_a_crash_between_storing_and_answering_leaves_one_submission_and_the_retry_gets_its_answer(
+    service: Service, postgres_server: ServerProcess[PostgresServer]
+):
+    headers = {"Authorization": f"Bearer {service.county}", "Content-Type": "application/json"} | with_key("crash")
+    body = json.dumps({"org": COUNTY, "figures": [a_body(period="2025-04", value="77.5")]}).encode()
+    stored = "SELECT submission_id, sequence FROM submission WHERE body = :body"
+
+    def post(url: str) -> httpx.Response:
+        return httpx.post(f"{url}/v1/submissions", content=body, headers=headers, timeout=60, trust_env=False)
+
+    with (
+        holding(postgres_server.server.port) as proxy,
+        api_process(through(proxy, service.database_url), service.county) as (url, process),
+        ThreadPoolExecutor(1) as pool,
+    ):
+        proxy.hold.set()
+        answer = pool.submit(post, url)
+        # Committed, and the process waits for a word of it that does not come.
+        eventually(lambda: proxy.held.is_set() and service.rows(stored, body=body))
+        assert not answer.done()
+        process.send_signal(signal.SIGKILL)
+        with pytest.raises(httpx.TransportError):
+            answer.result(30)
+
+    (row,) = service.rows(stored, body=body)
+    with api_process(service.database_url, service.county) as (url, _):
+        for _ in range(2):
+            again = post(url)
+            assert again.status_code == 202
+            assert (again.json()["submission_id"], again.json()["sequence"]) == (str(row.submission_id), row.sequence)
+    assert service.rows(stored, body=body) == [row]
+    assert len(service.rows("SELECT 1 FROM outbox WHERE reference = :id", id=str(row.submission_id))) == 1
 
 
 def test_what_was_accepted_stays_so_when_the_rules_have_changed_since(service: Service):

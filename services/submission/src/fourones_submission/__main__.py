@@ -9,6 +9,7 @@ import structlog
 import typer
 
 from fourones_shared.database import migrate as migrations
+from fourones_shared.dead_letters.commands import dead_letter_commands
 from fourones_shared.errors import Retry
 from fourones_shared.kafka.topics import ensure_topics
 from fourones_shared.logs import configure_logging
@@ -16,6 +17,7 @@ from fourones_shared.process import serve
 from fourones_shared.topics import all_topics
 from fourones_shared.tracing import configure_tracing
 from fourones_submission import bootstrap
+from fourones_submission.commands import recover as recover_command
 from fourones_submission.commands.keys import keys
 from fourones_submission.settings import API_PORT, WORKER_PORT, SubmissionSettings
 
@@ -23,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 app.add_typer(keys, name="keys")
+app.add_typer(dead_letter_commands(lambda: bootstrap.dead_letters(SubmissionSettings())), name="deadletters")
 
 
 @app.command()
@@ -70,6 +73,12 @@ def topics(
             time.sleep(min(1.0, left))
         else:
             return
+
+
+@app.command()
+def recover() -> None:
+    """Put back what a database restored from an older backup lacks and the topics hold; while the system runs."""
+    raise typer.Exit(recover_command.recover(_settings("submission-recover")))
 
 
 def main() -> None:

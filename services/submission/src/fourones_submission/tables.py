@@ -16,9 +16,12 @@ from fourones_shared.database.columns import (
     CatalogueInForceColumns,
     CatalogueVersionColumns,
     DeadLetterColumns,
+    DeadLetterLimitColumns,
+    DeadLetterStepColumns,
     OutboxColumns,
     PositionColumns,
     RequestRateColumns,
+    dead_letter_indexes,
 )
 
 
@@ -39,9 +42,22 @@ class ConsumerPosition(PositionColumns, Table, table=True):
 
 
 class DeadLetterRow(DeadLetterColumns, Table, table=True):
-    """Records that can never be applied."""
+    """Records that could not be applied."""
 
     __tablename__ = "dead_letter"
+    __table_args__ = dead_letter_indexes()
+
+
+class DeadLetterStep(DeadLetterStepColumns, Table, table=True):
+    """What operators did with them."""
+
+    __tablename__ = "dead_letter_step"
+
+
+class DeadLetterLimit(DeadLetterLimitColumns, Table, table=True):
+    """How far each consumer is from the number at which it waits."""
+
+    __tablename__ = "dead_letter_limit"
 
 
 class CatalogueVersion(CatalogueVersionColumns, Table, table=True):
@@ -102,6 +118,8 @@ class Submission(Table, table=True):
     __table_args__ = (
         Index("submission_by_org", "org", "sequence"),
         Index("submission_by_reporter", "reported_by", "sequence"),
+        # Rows lie in the order of their arrival: a few pages tell where a stretch of time is.
+        Index("submission_by_time", "received_at", postgresql_using="brin"),
         # Small at all times, so that asking for what is still on its way costs nothing beside ten million settled ones.
         Index("submission_unsettled", "sequence", postgresql_where=text("outcome IS NULL")),
         Index("submission_failed", "sequence", postgresql_where=text("outcome = 'dead_lettered'")),

@@ -18,7 +18,7 @@ from fourones_shared.events.model import Role
 from fourones_shared.http.problems import Fault, Problem
 from fourones_shared.http.service import Caller
 from fourones_shared.reference import ReferenceCopy
-from fourones_submission.api.bodies import body_of, media_type_of, not_parseable
+from fourones_submission.api.bodies import BODY_TIMEOUT_S, body_of, media_type_of, not_parseable
 from fourones_submission.api.documentation import documented
 from fourones_submission.api.models import CatalogueInForce
 from fourones_submission.formats import json_format
@@ -32,7 +32,13 @@ _ETAG = {"ETag": {"schema": {"type": "string"}, "description": 'the version, suc
 _DOCUMENT = {"application/json": {"schema": {"type": "object", "description": "a catalogue document"}}}
 
 
-def catalogue_routes(*, catalogues: Catalogues, reference: ReferenceCopy, max_body_bytes: int) -> APIRouter:
+def catalogue_routes(
+    *,
+    catalogues: Catalogues,
+    reference: ReferenceCopy,
+    max_body_bytes: int,
+    body_timeout_s: float = BODY_TIMEOUT_S,
+) -> APIRouter:
     """The routes, over what they need."""
     router = APIRouter(tags=["catalogue"])
 
@@ -58,7 +64,7 @@ def catalogue_routes(*, catalogues: Catalogues, reference: ReferenceCopy, max_bo
     @router.put(
         "/v1/catalogue",
         response_model=CatalogueInForce,
-        responses=documented(400, 401, 403, 412, 413, 415, 422, 428, 503)
+        responses=documented(400, 401, 403, 408, 412, 413, 415, 422, 428, 503)
         | {
             200: {"description": "in force already: the content has not changed", "headers": _ETAG},
             201: {"model": CatalogueInForce, "description": "in force as a new version", "headers": _ETAG},
@@ -73,7 +79,8 @@ def catalogue_routes(*, catalogues: Catalogues, reference: ReferenceCopy, max_bo
             raise Problem(HTTPStatus.FORBIDDEN, "只有 admin 密钥可以发布数据字典")
         media_type_of(request, (json_format.MEDIA_TYPE,))
         admitted = _precondition(if_match, if_none_match)
-        content = await to_thread.run_sync(_parsed, await body_of(request, max_body_bytes))
+        body = await body_of(request, max_body_bytes, timeout_s=body_timeout_s)
+        content = await to_thread.run_sync(_parsed, body)
         try:
             put = await catalogues.put(content, admitted=admitted, published_by=caller.key_id)
         except Stale as error:

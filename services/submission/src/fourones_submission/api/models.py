@@ -11,6 +11,7 @@ from fourones_shared.events.model import Status
 from fourones_shared.http.problems import Fault
 from fourones_submission.domain.checking import LONGEST_NAME, LONGEST_NOTE
 from fourones_submission.domain.draft import MOST_FIGURES
+from fourones_submission.formats.sdmx_components import STRUCTURE_ID
 from fourones_submission.storage.receipts import ReceiptStatus
 
 _RECEIVED = "2026-01-05T08:30:00.123456Z"
@@ -59,7 +60,7 @@ class SubmissionChecked(BaseModel):
 
 
 class Receipt(BaseModel):
-    """What became of a submission."""
+    """What became of a submission, and who sent it, when and with which key."""
 
     model_config = ConfigDict(
         from_attributes=True,
@@ -70,11 +71,14 @@ class Receipt(BaseModel):
                     "org": "320382",
                     "reported_by": "320382",
                     "key_id": "6f1d0c9a7b3e",
+                    "key_label": "邳州市统计系统",
                     "prepared_by": "张三",
                     "approved_by": "李四",
                     "figures": 1,
                     "sequence": 1042,
                     "received_at": _RECEIVED,
+                    "media_type": "application/json",
+                    "size": 231,
                     "catalogue_version": 3,
                     "status": "applied",
                     "published_at": "2026-01-05T08:30:00.151Z",
@@ -93,11 +97,14 @@ class Receipt(BaseModel):
     org: str
     reported_by: str = Field(description="the organisation whose key it bore")
     key_id: str
+    key_label: str | None = Field(description="whose key it was, in words")
     prepared_by: str | None
     approved_by: str | None
     figures: int
     sequence: int
     received_at: datetime
+    media_type: str = Field(description="in which format it was sent")
+    size: int = Field(description="bytes of what was sent; `…/content` has them")
     catalogue_version: int = Field(description="the version of the catalogue it was checked under")
     status: ReceiptStatus
     published_at: datetime | None
@@ -107,6 +114,12 @@ class Receipt(BaseModel):
     excluded: int | None = Field(description="figures that a later catalogue no longer admits")
     reason: str | None = Field(description="why it was dead-lettered")
     warnings: list[Warning]
+
+
+class ReceiptInFull(Receipt):
+    """A receipt, with what is told of one alone."""
+
+    idempotency_key: str | None = Field(description="that it was sent with; forgotten some weeks later")
 
 
 class CatalogueInForce(BaseModel):
@@ -149,6 +162,30 @@ SUBMISSION_SCHEMA: dict[str, Any] = {
         "approved_by": _text(LONGEST_NAME),
         "figures": {"type": "array", "minItems": 1, "maxItems": MOST_FIGURES, "items": FIGURE_SCHEMA},
     },
+}
+CSV_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "description": (
+        "SDMX-CSV 2.0 of the structure at `GET /v1/structure`, one row a figure, all of one REF_AREA. ACTION I, A, R, M"
+        " report, D withdraws the figure; an empty OBS_VALUE or NaN goes with OBS_STATUS O or M. Comma, semicolon or"
+        " tab; UTF-8 or GB18030. Faults are told by line and by column: the number of the cell in its row, from 1"
+    ),
+}
+CSV_EXAMPLES: dict[str, Any] = {
+    "report and withdraw": {
+        "summary": "A county reports two figures and withdraws a third",
+        "value": (
+            "STRUCTURE,STRUCTURE_ID,ACTION,INDICATOR,REF_AREA,CLUSTER,TIME_PERIOD,OBS_VALUE,OBS_STATUS,UNIT_MEASURE,NOTE\n"
+            f"dataflow,{STRUCTURE_ID},I,cluster-scale,320382,construction-machinery,2025-11,123.4,A,亿元,\n"
+            f"dataflow,{STRUCTURE_ID},I,cluster-scale,320382,new-materials,2025-11,,O,亿元,企业尚未报齐\n"
+            f"dataflow,{STRUCTURE_ID},D,cluster-scale,320382,construction-machinery,2025-10,,,,重复统计\n"
+        ),
+    },
+}
+WORKBOOK_SCHEMA: dict[str, Any] = {
+    "type": "string",
+    "format": "binary",
+    "description": "the filled workbook of `GET /v1/template.xlsx`; faults are told by sheet and cell",
 }
 SUBMISSION_EXAMPLES: dict[str, Any] = {
     "year to date": {

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from fastapi.responses import Response
 
@@ -16,14 +16,14 @@ from fourones_shared.domain.clock import Clock
 from fourones_shared.http.problems import Fault as PublicFault
 from fourones_shared.http.problems import Problem
 from fourones_shared.tracing import current_traceparent
-from fourones_submission.api.bodies import body_of, media_type_of, not_parseable
+from fourones_submission.api.bodies import BODY_TIMEOUT_S, ContentType, body_of, content_type_of, not_parseable
 from fourones_submission.api.models import SubmissionAccepted, SubmissionChecked
 from fourones_submission.domain.checking import Checked, check, codes
 from fourones_submission.domain.draft import Draft, Fault
 from fourones_submission.domain.locking import locked, series_of
 from fourones_submission.domain.plausibility import Doubtful, compared_with, doubts, unanswered
 from fourones_submission.domain.terms import Terms
-from fourones_submission.formats import READERS
+from fourones_submission.formats import CHARSETS, COMPRESSED, READERS, VERSIONS, reader_of
 from fourones_submission.formats.errors import Unreadable
 from fourones_submission.metrics import FAULTS, FIGURES, SUBMISSIONS, WARNINGS
 from fourones_submission.storage.acceptance import Acceptance, Accepted, Sent
@@ -34,6 +34,9 @@ from fourones_submission.terms_in_force import TermsInForce
 
 # Checking this much takes tens of milliseconds: in a thread, so that small submissions are not kept waiting.
 CHECKED_IN_A_THREAD_BYTES = 128 * 1024
+DOUBTED_IN_A_THREAD_FIGURES = 500
+# Threads share the interpreter with the event loop: more than these would keep everybody waiting, and gain nothing.
+CHECKED_AT_ONCE = 2
 LONGEST_IDEMPOTENCY_KEY = 255
 
 
@@ -66,6 +69,8 @@ class Posting:
     terms: TermsInForce
     clock: Clock
     max_body_bytes: int
+    body_timeout_s: float = BODY_TIMEOUT_S
+    checking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(CHECKED_AT_ONCE))
 
     async def answer(
         self, request: Request, caller: Principal, *, idempotency_key: str | None, dry_run: bool
@@ -76,15 +81,15 @@ class Posting:
             Problem: with everything that is wrong.
         """
         key = _idempotency_key(idempotency_key)
-        media_type = media_type_of(request, READERS)
-        body = await body_of(request, self.max_body_bytes)
+        content_type = content_type_of(request, READERS, charsets=CHARSETS, versions=VERSIONS)
+        body = await body_of(request, self.max_body_bytes, timeout_s=self.body_timeout_s)
         in_force = self.terms.now()
-        draft, checked = await self._checked(body, media_type, in_force, caller)
+        draft, checked = await self._checked(body, content_type, in_force, caller)
         verdict = await self._judged(draft, checked, in_force)
         if dry_run:
             return await self._dry_run(verdict, in_force)
         names = draft.prepared_by, draft.approved_by
-        sent = Sent(body, media_type, caller.org or "", caller.key_id, *names, key, verdict.warnings)
+        sent = Sent(body, content_type.media_type, caller.org or "", caller.key_id, *names, key, verdict.warnings)
         try:
             return _accepted(await self._accept(sent, verdict, in_force))
         except NothingToWithdraw as error:
@@ -98,14 +103,16 @@ class Posting:
             detail = f"内容过大:生成的消息有 {error.size} 字节,上限为 {error.limit} 字节,请分几次报送或缩短说明"
             raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail) from error
 
-    async def _checked(self, body: bytes, media_type: str, terms: Terms, caller: Principal) -> tuple[Draft, Checked]:
+    async def _checked(
+        self, body: bytes, sent_as: ContentType, terms: Terms, caller: Principal
+    ) -> tuple[Draft, Checked]:
         def work() -> tuple[Draft, Checked]:
-            draft = READERS[media_type](body)
+            draft = reader_of(sent_as.media_type, sent_as.charset)(body)
             return draft, check(draft, terms, caller, self.clock.now())
 
         try:
-            if len(body) > CHECKED_IN_A_THREAD_BYTES:
-                return await to_thread.run_sync(work)
+            if sent_as.media_type in COMPRESSED or len(body) > CHECKED_IN_A_THREAD_BYTES:
+                return await to_thread.run_sync(work, limiter=self.checking)
             return work()
         except Unreadable as error:
             SUBMISSIONS.labels("refused").inc()
@@ -117,7 +124,11 @@ class Posting:
         if checked.faults:
             return Verdict(draft, checked, checked.faults)
         faults = list(locked(checked, terms, await self.locks.decisions(series_of(checked)), self.clock.now()))
-        doubtful = doubts(checked, terms, await self.figures.known(compared_with(checked, terms)))
+        known = await self.figures.values(compared_with(checked, terms))
+        if len(checked.figures) > DOUBTED_IN_A_THREAD_FIGURES:
+            doubtful = await to_thread.run_sync(doubts, checked, terms, known, limiter=self.checking)
+        else:
+            doubtful = doubts(checked, terms, known)
         faults += unanswered(checked, terms, doubtful)
         return Verdict(draft, checked, tuple(sorted(faults, key=lambda f: f.figure or 0)), doubtful)
 

@@ -97,7 +97,7 @@ def check(draft: Draft, terms: Terms, principal: Principal, now: datetime) -> Ch
         _text(name, LONGEST_NAME, None, field, faults)
     checker = _FigureChecker(terms, principal, org, now, faults)
     figures = [checker.check(index, figure) for index, figure in enumerate(_listed(draft, faults))]
-    _not_twice(figures, faults)
+    _not_twice(figures, draft, faults)
     accepted = () if faults else tuple(figure for figure in figures if figure is not None)
     return Checked(org or "", accepted, tuple(sorted(faults, key=lambda f: -1 if f.figure is None else f.figure)))
 
@@ -141,12 +141,21 @@ def _listed(draft: Draft, faults: list[Fault]) -> Iterable[FigureDraft]:
     return draft.figures
 
 
-def _not_twice(figures: Iterable[CheckedFigure | None], faults: list[Fault]) -> None:
+def _not_twice(figures: Iterable[CheckedFigure | None], draft: Draft, faults: list[Fault]) -> None:
     first: dict[FigureKey, int] = {}
     for index, figure in enumerate(figures):
         if figure is not None and first.setdefault(figure.key, index) != index:
-            detail = f"与第 {first[figure.key] + 1} 个数相同(同一指标、集群、报告期):请只保留一个"
+            same = _called(first[figure.key], draft)
+            detail = f"与{same}相同(同一指标、集群、报告期):请只保留一个"
             faults.append(Fault(index, None, "figure_repeated", detail))
+
+
+def _called(figure: int, draft: Draft) -> str:
+    """A figure as its sender would call it, who in a file with empty lines or rows does not count figures."""
+    place = draft.locate(figure, None)
+    if place.cell is not None:
+        return f"单元格 {place.cell} 所在行"
+    return f"第 {figure + 1} 个数" if place.line is None else f"第 {place.line} 行"
 
 
 def _text(text: str | None, longest: int, figure: int | None, field: str, faults: list[Fault]) -> None:

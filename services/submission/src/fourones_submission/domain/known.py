@@ -37,3 +37,6 @@ class KnownFigure:
 
 Known = Mapping[Series, Mapping[str, KnownFigure]]
 """Current figures by cluster; series without any are absent."""
+
+Values = Mapping[Series, Mapping[str, Decimal]]
+"""Current values by cluster; what is declared missing or not applicable is absent."""

@@ -1,4 +1,7 @@
-"""When a period takes no more figures: by the catalogue's rule, unless a coordinator has decided otherwise."""
+"""When a period takes no more figures: by the catalogue's rule, unless a coordinator has decided otherwise.
+
+Late is not locked: a figure that comes after its due date is accepted until the period is locked.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def series_of(checked: Checked) -> frozenset[Series]:
 
 
 def locked(checked: Checked, terms: Terms, decisions: Mapping[Series, Decision], now: datetime) -> tuple[Fault, ...]:
-    """The faults of figures whose period is locked."""
+    """The faults of figures whose period is locked; a withdrawal is one of them."""
     faults = []
     for index, figure in enumerate(checked.figures):
         decision = decisions.get(Series(checked.org, figure.indicator, figure.period))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Mapping
+from decimal import Decimal
+
+from fourones_shared.domain.numbers import format_decimal
 
 # Enough to recognise one's own text by; a fault must not repeat a megabyte of it.
 LONGEST_QUOTE = 60
@@ -60,3 +63,9 @@ def unsafe(text: str) -> bool:
 
 def _is_unsafe(character: str) -> bool:
     return character not in "\n\r\t" and unicodedata.category(character) in {"Cc", "Cs"}
+
+
+def amount(value: Decimal, unit: str) -> str:
+    """A number with its unit, as a clerk writes it."""
+    gap = "" if unit in {"%", "‰", ""} else " "
+    return f"{format_decimal(value)}{gap}{unit}"

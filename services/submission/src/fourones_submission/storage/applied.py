@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import Connection, text
@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from fourones_shared.errors import DeadLetter
 from fourones_shared.events.envelope import Envelope, data_of
 from fourones_shared.events.model import FiguresApplied
-from fourones_shared.kafka.consumer import Received
+from fourones_shared.kafka.consumer import Received, Refused
 
 APPLIED = "applied"
 
@@ -36,17 +36,27 @@ class AppliedHandler:
         return True
 
     def apply(self, connection: Connection, events: Sequence[Received[FiguresApplied]]) -> None:
-        """Complete the receipts.
+        """Complete the receipts."""
+        complete(connection, [event.data for event in events])
 
-        A submission that was set aside may be applied once it has been mended; what was applied stays as it was,
-        even when aggregation is rebuilt and tells it all again with other counts.
-        """
-        outcomes: dict[str, FiguresApplied] = {}
-        for event in events:
-            known = outcomes.get(event.data.submission_id)
-            if known is None or known.outcome != APPLIED:
-                outcomes[event.data.submission_id] = event.data
-        connection.execute(_COMPLETE, [outcome.model_dump(mode="python") for outcome in outcomes.values()])
+    def set_aside(self, connection: Connection, refused: Refused) -> None:
+        """The receipt stays as it is until the dead letter is replayed: what became of the figures is not known."""
+
+
+def complete(connection: Connection, told: Iterable[FiguresApplied]) -> int:
+    """Complete receipts; how many were not complete before.
+
+    A submission that was set aside may be applied once it has been mended; what was applied stays as it was, even
+    when aggregation is rebuilt and tells it all again with other counts.
+    """
+    outcomes: dict[str, FiguresApplied] = {}
+    for data in told:
+        known = outcomes.get(data.submission_id)
+        if known is None or known.outcome != APPLIED:
+            outcomes[data.submission_id] = data
+    if not outcomes:
+        return 0
+    return connection.execute(_COMPLETE, [outcome.model_dump(mode="python") for outcome in outcomes.values()]).rowcount
 
 
 _COMPLETE = text(

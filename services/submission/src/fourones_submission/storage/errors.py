@@ -5,6 +5,7 @@ Rejected
 ├── NothingToWithdraw   a withdrawn figure does not exist
 ├── EventTooLarge       Kafka would not take its event
 ├── UnknownKey          no API key has this id
+├── KeyEnded            the API key is revoked or has expired
 └── Stale               the catalogue has changed since its editor read it
 Retry
 └── KeyBusy             the same request is being worked on
@@ -45,6 +46,10 @@ class EventTooLarge(Rejected):
 
 class UnknownKey(Rejected):
     """No API key has this id."""
+
+
+class KeyEnded(Rejected):
+    """The API key is revoked or has expired, for good: another one has to be issued."""
 
 
 class Stale(Rejected):

@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("period_lock_id"),
     )
     op.create_index("period_lock_of", "period_lock", ["org", "indicator", "period", "period_lock_id"], unique=False)
+    op.create_index("submission_by_time", "submission", ["received_at"], unique=False, postgresql_using="brin")
     op.create_table(
         "request_rate",
         sa.Column("key_id", sa.String(), nullable=False),
@@ -64,5 +65,6 @@ def downgrade() -> None:
         "INSERT INTO figure_known (org, indicator, period, clusters)"
         " SELECT org, indicator, period, ARRAY(SELECT jsonb_object_keys(figures)) FROM figure_current"
     )
+    op.drop_index("submission_by_time", table_name="submission")
     for table in ("figure_current", "period_lock", "request_rate"):
         op.drop_table(table)
