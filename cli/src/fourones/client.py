@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -72,13 +73,11 @@ class Api:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise Misused(f"{url!r} 不是服务地址 / is not the address of a service")
-        if not key.isascii() or any(c.isspace() for c in key) or not key:
-            raise Misused("密钥为空或含有非法字符 / the key is empty or has characters that no key has")
         self._timing = timing or Timing()
+        self._authorization = _authorization(key)
         self._http = httpx.Client(
             base_url=url,
             timeout=TIMEOUT_S,
-            headers={"Authorization": f"Bearer {key}"},
             transport=transport,
             # A proxy meant for the internet cannot reach this machine's own services.
             trust_env=parts.hostname not in _LOOPBACK,
@@ -91,6 +90,12 @@ class Api:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._http.close()
+
+    def bearing(self, key: str) -> Api:
+        """The same service over the same connections with another key; closed with this one."""
+        other = copy(self)
+        other._authorization = _authorization(key)  # noqa: SLF001 - its own class
+        return other
 
     def call(
         self,
@@ -118,7 +123,7 @@ class Api:
                 return _accepted(answer)
             wait = _pause(answer, attempt, timing.chance())
             if timing.now() + wait > deadline:
-                raise Unavailable(f"{self._http.base_url}{path.lstrip('/')}: {why}")
+                raise Unavailable(f"{str(self._http.base_url).rstrip('/')}{path}: {why}")
             timing.sleep(wait)
             attempt += 1
 
@@ -140,11 +145,18 @@ class Api:
         headers: Mapping[str, str] | None,
         params: Mapping[str, str] | None,
     ) -> tuple[httpx.Response | None, str]:
+        borne = {**(headers or {}), "Authorization": self._authorization}
         try:
-            answer = self._http.request(method, path, content=content, headers=headers, params=params)
+            answer = self._http.request(method, path, content=content, headers=borne, params=params)
         except httpx.TransportError as error:
             return None, f"{type(error).__name__}: {error}"
         return answer, f"HTTP {answer.status_code}"
+
+
+def _authorization(key: str) -> str:
+    if not key.isascii() or any(c.isspace() for c in key) or not key:
+        raise Misused("密钥为空或含有非法字符 / the key is empty or has characters that no key has")
+    return f"Bearer {key}"
 
 
 def _is_later(answer: httpx.Response) -> bool:

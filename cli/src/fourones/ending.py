@@ -8,7 +8,8 @@ from contextlib import contextmanager
 import typer
 
 from fourones.client import Problem
-from fourones.errors import CommandError, Refused, Unavailable
+from fourones.errors import CommandError, Interrupted, Misused, Refused, Unavailable
+from fourones.meanings import refusal
 from fourones.talk import Talk
 from fourones_shared.catalogue.faults import CatalogueHasFaults
 
@@ -30,12 +31,20 @@ def ending(talk: Talk) -> Iterator[None]:
     except CommandError as error:
         talk.complain(str(error))
         raise typer.Exit(error.exit_code) from error
+    except OSError as error:
+        # A file or a folder that cannot be read or written.
+        talk.complain(str(error))
+        raise typer.Exit(Misused.exit_code) from error
+    except KeyboardInterrupt as error:
+        talk.complain(talk.say("已中断", "interrupted"))
+        raise typer.Exit(Interrupted.exit_code) from error
 
 
 def show_problem(talk: Talk, problem: Problem, what: str = "") -> None:
     """A refusal with all its faults."""
     prefix = f"{what}: " if what else ""
-    talk.complain(prefix + talk.say(f"被拒绝({problem.status}):", f"refused ({problem.status}): ") + problem.detail)
+    detail = problem.detail if talk.language == "zh" else refusal(problem.status) or problem.detail
+    talk.complain(prefix + talk.say(f"被拒绝({problem.status}):", f"refused ({problem.status}): ") + detail)
     if problem.errors:
         talk.show_faults(problem.errors)
 

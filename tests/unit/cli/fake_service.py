@@ -14,8 +14,9 @@ class FakeService:
         requests: what came in: method, path, headers, body.
         answers: (status, headers, body) to give instead of behaving.
         catalogue: the document in force, with its version.
-        submissions: bodies by id; each is applied at the second look.
-        pages: pages of assessments.
+        remembered: answers by idempotency key; each submission is applied at the second look.
+        pages: pages of a list, whichever is asked for.
+        template: the bytes of the workbook.
     """
 
     def __init__(self) -> None:
@@ -26,6 +27,7 @@ class FakeService:
         self.remembered: dict[str, dict[str, Any]] = {}
         self.looks: dict[str, int] = {}
         self.pages: list[list[dict[str, Any]]] = [[]]
+        self.template = b"PK workbook"
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -57,10 +59,12 @@ class FakeService:
             return self.answers.popleft()
         if path == "/v1/catalogue":
             return self._get() if method == "GET" else self._put(headers, body)
-        if path.startswith("/v1/assessments"):
-            return self._assessments(path)
         if method == "POST":
             return self._submit(path, headers, body)
+        if path.startswith("/v1/template.xlsx"):
+            return 200, {}, self.template
+        if path.partition("?")[0] in {"/v1/assessments", "/v1/obligations", "/v1/submissions"}:
+            return self._page(path)
         return self._receipt(path.rpartition("/")[2])
 
     def _get(self) -> tuple[int, dict[str, str], Any]:
@@ -76,8 +80,11 @@ class FakeService:
         return 201, {"ETag": f'"{self.version}"'}, {"version": self.version, "changed": True}
 
     def _submit(self, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], Any]:
-        content = json.loads(body)
-        told = {"org": content["org"], "figures": len(content["figures"]), "warnings": []}
+        if headers["content-type"] == "application/json":
+            content = json.loads(body)
+            told = {"org": content["org"], "figures": len(content["figures"]), "warnings": []}
+        else:
+            told = {"org": "of-the-file", "figures": body.count(b"\n") - 1, "warnings": []}
         if "dry_run=true" in path:
             return 200, {}, told | {"status": "checked"}
         key = headers["idempotency-key"]
@@ -91,7 +98,7 @@ class FakeService:
         self.looks[name] = self.looks.get(name, 0) + 1
         return 200, {}, found | {"status": "applied" if self.looks[name] > 1 else "published"}
 
-    def _assessments(self, path: str) -> tuple[int, dict[str, str], Any]:
+    def _page(self, path: str) -> tuple[int, dict[str, str], Any]:
         number = int(path.rpartition("cursor=")[2]) if "cursor=" in path else 0
         following = str(number + 1) if number + 1 < len(self.pages) else None
         return 200, {}, {"items": self.pages[number], "next": following}
@@ -105,7 +112,7 @@ def _handler(service: FakeService) -> type[BaseHTTPRequestHandler]:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
             status, more, content = service.answer(self.command, self.path, headers, body)
-            encoded = json.dumps(content).encode()
+            encoded = content if isinstance(content, bytes) else json.dumps(content).encode()
             self.send_response(status)
             for name, value in more.items():
                 self.send_header(name, value)

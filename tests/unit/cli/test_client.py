@@ -144,3 +144,18 @@ def test_all_pages_of_a_list_are_read():
 def test_an_address_or_a_key_that_cannot_be_one_is_a_misuse(url, key):
     with pytest.raises(Misused):
         Api(url, key)
+
+
+def test_another_key_goes_over_the_same_connections():
+    borne = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        borne.append(request.headers["Authorization"])
+        return httpx.Response(200, json={})
+
+    with Api("http://service", "one", transport=httpx.MockTransport(answer)) as client:
+        client.bearing("two").call("GET", "/x")
+        client.call("GET", "/x", headers={"Idempotency-Key": "i"})
+        with pytest.raises(Misused):
+            client.bearing("")
+    assert borne == ["Bearer two", "Bearer one"]

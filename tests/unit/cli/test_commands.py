@@ -3,16 +3,10 @@
 import json
 
 import pytest
-from typer.testing import CliRunner
+from unit.cli.commands import BODY, run, write
 from unit.shared.catalogue.documents import REAL
 
-from fourones.__main__ import app
-from fourones.client import Timing
 from fourones_shared.catalogue.files import load
-
-FIGURE = {"indicator": "cluster-scale", "cluster": "new-materials", "period": "2025-11", "value": "1.5"}
-BODY = {"org": "320382", "figures": [FIGURE]}
-FAST = Timing(patience=0)
 
 
 @pytest.fixture
@@ -20,16 +14,6 @@ def keys(tmp_path):
     path = tmp_path / "keys.json"
     holders = ["admin", "viewer", "320382", "gxj", "fgw", "kjj", "xz-hidz"]
     path.write_text(json.dumps({holder: f"key-of-{holder}" for holder in holders}))
-    return path
-
-
-def run(*arguments, env=None):
-    return CliRunner().invoke(app, [str(argument) for argument in arguments], env=env)
-
-
-def write(tmp_path, body, name="body.json"):
-    path = tmp_path / name
-    path.write_text(body if isinstance(body, str) else json.dumps(body, ensure_ascii=False))
     return path
 
 
@@ -227,9 +211,8 @@ def test_a_file_that_is_no_submission_is_a_misuse(service, tmp_path, name, text)
     assert run("submit", tmp_path / "missing.json", "--key", "k", "--url", service.url).exit_code == 2
 
 
-def test_a_service_that_is_not_there_ends_with_3(monkeypatch, tmp_path):
-    monkeypatch.setattr("fourones.figure_commands.Timing", lambda: FAST)
-    result = run("submit", write(tmp_path, BODY), "--key", "k", "--url", "http://127.0.0.1:9")
+def test_a_service_that_is_not_there_ends_with_3(tmp_path):
+    result = run("submit", write(tmp_path, BODY), "--key", "k", "--url", "http://127.0.0.1:9", "--patience", "0")
     assert result.exit_code == 3
     assert "可原样重试" in result.stderr
 
@@ -251,7 +234,7 @@ def test_keys_may_lie_inside_the_list_of_endpoints(service, tmp_path):
 
 def test_the_status_of_a_submission_is_its_receipt(service, tmp_path):
     run("submit", write(tmp_path, BODY), "--key", "k", "--url", service.url)
-    result = run("status", "id-1", "--url", service.url, "--key", "k")
+    result = run("status", "id-1", "--url", service.url, "--key", "k", "--json")
     assert (result.exit_code, json.loads(result.stdout)["status"]) == (0, "published")
     assert run("status", "id-9", "--url", service.url, "--key", "k").exit_code == 1
 
