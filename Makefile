@@ -12,6 +12,8 @@ PYTEST ?=
 UPGRADE ?=
 # No test may hang a run; the slowest fault test takes a good minute.
 PYTEST_LIMIT := --timeout=300
+# Each worker has a broker and a database of its own; the whole system is started once, with the machine to itself.
+BESIDE_EACH_OTHER := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 UV_COMPILE := uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-package fourones-shared \
 	--no-header --universal --python-version 3.11
 
@@ -48,7 +50,12 @@ test: env ## Check everything: lint, types, contracts, catalogue, every test
 	@$(BIN)/fourones-local install-monitoring
 	@$(BIN)/fourones-local install-office
 	@echo "── tests (lint, types, contracts and catalogue are fine)"
+ifeq ($(strip $(PYTEST)),)
+	@$(BIN)/python -m pytest $(PYTEST_LIMIT) $(BESIDE_EACH_OTHER) tests/contract tests/fuzz tests/integration tests/unit
+	@$(BIN)/python -m pytest $(PYTEST_LIMIT) tests/e2e tests/faults
+else
 	@$(BIN)/python -m pytest $(PYTEST_LIMIT) $(PYTEST)
+endif
 
 test-quick: env ## Only the tests that need neither broker nor database
 	@$(BIN)/python -m pytest $(PYTEST_LIMIT) tests/unit tests/contract $(PYTEST)

@@ -281,6 +281,21 @@ def test_what_is_no_http_is_answered_with_a_problem(service: Service):
     assert "HTTP" in str(problem["detail"])
 
 
+@pytest.mark.parametrize("at_once", [True, False], ids=["in one piece", "body after its head"])
+def test_a_client_that_offers_another_protocol_is_served_in_this_one(service: Service, at_once: bool):
+    # As Java's own client does by default; what it offers may be left alone (RFC 9110, section 7.8).
+    body = json.dumps({"org": COUNTY, "figures": [a_body()]}).encode()
+    offer = "Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAEAAEAAAAIAAAAB", "Upgrade: h2c"
+    head = head_of(service, *offer, f"Content-Length: {len(body)}")
+    with connected(service) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for part in [head + body] if at_once else [head, body]:
+            connection.sendall(part)
+        response = http.client.HTTPResponse(connection, method="POST")
+        response.begin()
+        assert response.status == 202, response.read()
+
+
 def test_the_limits_are_documented(service: Service):
     document = service.request("GET", "/openapi.json", key=None).json()
     for path, method in (("/v1/submissions", "post"), ("/v1/catalogue", "put")):

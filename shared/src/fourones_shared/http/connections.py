@@ -1,39 +1,58 @@
-"""How much a connection may ask of the server before there is a request at all.
+"""How much a connection may ask of the server before there is a request at all, and what it is told.
 
-uvicorn bounds neither the size of a request's head nor the time it takes when httptools parses it: a client that never
-ends its headers would hold memory, or a connection, for ever.
+The parser is h11's. httptools takes a request that offers HTTP/2 (`Upgrade: h2c`, as Java's own client sends by
+default) for one without a body, and bounds neither the size nor the time of a request's head.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
 from http import HTTPStatus
 from typing import Any
 
+import h11
 import orjson
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from fourones_shared.http.problems import MEDIA_TYPE
 
 # A key, a trace and an idempotency key come to 500 bytes; browsers and gateways add some thousands.
 LARGEST_HEAD_BYTES = 64 * 1024
-# From the first byte to the last of the head, and from the connection to its first request.
+# From the connection, or from the first byte after an answer, to the end of the head.
 HEAD_TIMEOUT_S = 20.0
 # A client that is still sending would lose the answer if the connection ended at once.
 LINGER_S = 2.0
 
 
-class BoundedConnection(HttpToolsProtocol):
+class _Parser(h11.Connection):
+    """h11 bounds a head that is incomplete; this one also one that came whole."""
+
+    def __init__(self) -> None:
+        super().__init__(h11.SERVER, max_incomplete_event_size=LARGEST_HEAD_BYTES)
+
+    def next_event(self) -> Any:
+        """The next event of what has come.
+
+        Raises:
+            h11.RemoteProtocolError: when it is no HTTP, or its head is too large.
+        """
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            size = len(event.target) + sum(len(name) + len(value) for name, value in event.headers)
+            if size > LARGEST_HEAD_BYTES:
+                raise h11.RemoteProtocolError(
+                    "the head is too large", error_status_hint=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+                )
+        return event
+
+
+class BoundedConnection(H11Protocol):
     """uvicorn's connection with limits: 431 for a head that is too large, 408 for one that takes too long."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._in_head = True
-        self._begun = False
-        # By the parser, without what it keeps of a header that has not ended; and by what came in while in the head.
-        self._parsed_bytes = 0
-        self._received_bytes = 0
-        self._refusal: tuple[HTTPStatus, str] | None = None
+        self.conn = _Parser()
         self._refused = False
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -52,46 +71,22 @@ class BoundedConnection(HttpToolsProtocol):
         if self._refused:
             # Read away, so that the client sees the answer rather than a broken connection.
             return
-        in_head = self._in_head
         super().data_received(data)
-        if in_head and self._in_head and not self._refused:
-            self._received_bytes += len(data)
-            if self._received_bytes > LARGEST_HEAD_BYTES:
-                self._answer(*_TOO_LARGE)
-
-    def on_message_begin(self) -> None:
-        """A request begins."""
-        super().on_message_begin()
-        self._begun, self._in_head = True, True
-        self._parsed_bytes = self._received_bytes = 0
-        self._wait_for_head()
-
-    def on_url(self, url: bytes) -> None:
-        """A part of the request's target."""
-        self._parsed(len(url))
-        super().on_url(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """A whole header."""
-        self._parsed(len(name) + len(value))
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        """The request is known, and goes to the application."""
-        self._in_head = False
-        self._stop_waiting()
-        super().on_headers_complete()
+        if self._refused:
+            return
+        if self.conn.their_state is not h11.IDLE:
+            self._stop_waiting()
+        elif self._deadline is None:
+            self._wait_for_head()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's words are English
         """Answer to what could not be parsed, or was too large to go on with."""
-        self._answer(*(self._refusal or _NOT_HTTP))
+        error = sys.exception()
+        hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else HTTPStatus.BAD_REQUEST
+        self._answer(*(_TOO_LARGE if hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE else _NOT_HTTP))
 
-    def _parsed(self, size: int) -> None:
-        self._parsed_bytes += size
-        if self._parsed_bytes > LARGEST_HEAD_BYTES:
-            self._refusal = _TOO_LARGE
-            # Ends the parser's run; uvicorn then asks for the answer.
-            raise ValueError("the head of the request is too large")
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: every request of a client that would rather speak HTTP/2 offers it, and none minds."""
 
     def _wait_for_head(self) -> None:
         self._stop_waiting()
@@ -103,10 +98,7 @@ class BoundedConnection(HttpToolsProtocol):
             self._deadline = None
 
     def _waited(self) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
-            # The answer to the request before this one is still being written.
-            self._wait_for_head()
-        elif self._begun:
+        if self.conn.trailing_data[0]:
             self._answer(*_TOO_SLOW)
         else:
             self.transport.close()
