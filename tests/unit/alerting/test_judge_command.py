@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from fourones_alerting.__main__ import app
@@ -36,7 +37,9 @@ def test_a_line_that_is_no_case_is_told_and_the_others_are_judged() -> None:
     assert "line 2" in result.stderr
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["judge", str(tmp_path / "none.jsonl")])
+def test_a_file_that_is_not_there_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A short name, since what is told is wrapped at the terminal's width.
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["judge", "none.jsonl"])
     assert result.exit_code == 2
     assert "none.jsonl" in result.stderr

@@ -3,7 +3,7 @@ import io
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from fourones_submission.formats.delimited import LONGEST_CELL, MOST_COLUMNS, rows
@@ -42,6 +42,8 @@ def test_what_the_standard_library_writes_is_read_back(
 
 
 @given(st.text(st.sampled_from('"",\r\nab '), max_size=40))
+@example(' ""\r')
+@example('"" \n')
 def test_what_both_can_read_the_standard_library_reads_the_same(text: str) -> None:
     try:
         theirs = list(csv.reader(io.StringIO(text, newline=""), strict=True))

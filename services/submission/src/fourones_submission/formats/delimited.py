@@ -44,7 +44,8 @@ def rows(text: str, delimiter: str) -> Iterator[Row]:
     """
     scanner = _Quoted(text, delimiter)
     # Spreadsheets write them below the last row that was filled in; a body of millions is passed over at once, too.
-    blank = re.compile(rf'(?:(?:[ \t{re.escape(delimiter)}]|""(?!"))*+(?:\r\n|\r|\n))++')
+    empty = r'(?:""(?!")|[ \t]*+)'
+    blank = re.compile(rf"(?:{empty}(?:{re.escape(delimiter)}{empty})*+(?:\r\n|\r|\n))++")
     position, line = 0, 1
     while position < len(text):
         nothing = blank.match(text, position)
