@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -20,7 +21,7 @@ Exact = Annotated[
 ]
 
 
-class EventData(BaseModel):
+class EventData(BaseModel, ABC):
     """Base of all event data. Unknown fields are ignored, so that a newer writer does not stop an older reader."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", use_attribute_docstrings=True)
@@ -28,9 +29,9 @@ class EventData(BaseModel):
     TYPE: ClassVar[str]
     TOPIC: ClassVar[str]
 
+    @abstractmethod
     def partition_key(self) -> str:
         """What decides the partition and, on a compacted topic, which record replaces which."""
-        raise NotImplementedError
 
 
 class Part(BaseModel):
