@@ -83,8 +83,11 @@ def open_pairs(
     if not rows.duties:
         return []
     connection.execute(_OPEN_DUTIES, rows.duty_arrays() | {"now": now})
-    found = connection.execute(_OPEN_ROLLUPS, rows.rollup_arrays() | {"now": now})
-    return sorted(found.scalars())
+    arrays = rows.rollup_arrays()
+    made = list(connection.execute(_OPEN_ROLLUPS, arrays | {"now": now}).scalars())
+    if len(made) < len(rows.rollups):
+        made += connection.execute(_REVIVE_ROLLUPS, arrays).scalars()
+    return sorted(made)
 
 
 class _Numbers:
@@ -142,9 +145,16 @@ ROLLUP_COLUMNS = (
     " provisional, estimated, forecast, version, cause, catalogue_version, snapshot, recorded_at)"
 )
 _OPEN_DUTIES = text(f"INSERT INTO duty {DUTY_COLUMNS} SELECT w.*, :now FROM {DUTY_ROWS} ON CONFLICT DO NOTHING")  # noqa: S608
+# Rows that are there already may be locked by batches that move them, in the order of their numbers; an upsert would
+# wait for them in the order of their keys, and both for each other. So it passes them by, and locks only dead ones.
 _OPEN_ROLLUPS = text(
     f"INSERT INTO rollup {ROLLUP_COLUMNS} SELECT w.*, true, 0, 0, 0, 0, 0, 0, 'time', 0, 0, :now FROM {ROLLUP_ROWS}"  # noqa: S608
-    " ON CONFLICT ON CONSTRAINT rollup_identity DO UPDATE SET live = true, rule = excluded.rule,"
-    " unit = excluded.unit, due_at = excluded.due_at, expected = excluded.expected"
-    " WHERE NOT rollup.live RETURNING rollup_id"
+    " ON CONFLICT DO NOTHING RETURNING rollup_id"
+)
+_REVIVE_ROLLUPS = text(
+    "WITH dead AS MATERIALIZED (SELECT r.rollup_id, w.rule, w.unit, w.due_at, w.expected"  # noqa: S608
+    f" FROM {ROLLUP_ROWS} JOIN rollup r USING (indicator_id, period_id, org_id, cluster_id, tier_id)"
+    " WHERE NOT r.live ORDER BY r.rollup_id FOR UPDATE OF r)"
+    " UPDATE rollup r SET live = true, rule = d.rule, unit = d.unit, due_at = d.due_at, expected = d.expected"
+    " FROM dead d WHERE r.rollup_id = d.rollup_id RETURNING r.rollup_id"
 )
