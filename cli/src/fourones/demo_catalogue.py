@@ -20,6 +20,13 @@ YEARS_BACK = 3
 YEARS_AHEAD = 2
 OUTPUT = "demo-cluster-output"
 ENTERPRISES = "demo-cluster-enterprises"
+RESEARCHING = "demo-researching-enterprises-share"
+"""A mean over counties and clusters, weighted by their enterprises."""
+LARGEST = "demo-largest-enterprise-output"
+"""The city's is the largest county's."""
+CONTRACTS = "demo-technology-contracts"
+"""Reported by the counties and, about the city, by a department whose figure stands."""
+CONTRACTS_BY = "kjj"
 MISSING_COUNTY = "320321"
 """The county that has not reported its enterprises of the cluster in `INCOMPLETE` for two quarters."""
 
@@ -121,7 +128,12 @@ def demo_of(real: Catalogue, today: date) -> Demo:
         _plan("demo-growth", "集群成长演示方案", first, date(open_year, 12, 31)),
         _plan("demo-closed", "到期结案演示方案", first, date(last_year, 12, 31)),
     )
-    indicators = (*_county_indicators(real, first), *(_city_indicator(city, first) for city in _CITY))
+    indicators = (
+        *_county_indicators(real, first),
+        *_otherwise_added(real, first),
+        *_computed(real, first),
+        *(_city_indicator(city, first) for city in _CITY),
+    )
     baseline = str(first.year - 1)
     made = [
         *_cluster_targets(real, baseline, str(open_year)),
@@ -174,6 +186,91 @@ def _county_indicators(real: Catalogue, first: date) -> Iterator[Indicator]:
         kind="stock",
         decimals=0,
         reporting=reporting | {"frequency": "Q"},
+        **common,
+    )
+
+
+def _otherwise_added(real: Catalogue, first: date) -> Iterator[Indicator]:
+    """What the counties report and no sum is made of, and what a department reports beside them."""
+    reporting = {"about": "counties-and-zones", "by": "self", "first": first, "due_days": 15}
+    common: dict[str, Any] = {"minimum": "0", "synthetic": True, "source": "demo-data"}
+    yield _made(
+        Indicator,
+        id=RESEARCHING,
+        name=TITLE + "有研发活动的规上企业占比",
+        name_en="Demonstration: enterprises with research, share",
+        unit="%",
+        measure="demo-share",
+        kind="ratio",
+        decimals=2,
+        maximum="100",
+        clusters=[cluster.id for cluster in real.clusters],
+        over_organisations="weighted-mean",
+        over_clusters="weighted-mean",
+        weighted_by=ENTERPRISES,
+        reporting=reporting | {"frequency": "Q"},
+        **common,
+    )
+    yield _made(
+        Indicator,
+        id=LARGEST,
+        name=TITLE + "最大企业年产值",
+        name_en="Demonstration: output of the largest enterprise",
+        unit="亿元",
+        measure="demo-output",
+        kind="flow",
+        decimals=2,
+        over_organisations="maximum",
+        reporting=reporting | {"frequency": "A"},
+        **common,
+    )
+    yield _made(
+        Indicator,
+        id=CONTRACTS,
+        name=TITLE + "技术合同成交额",
+        name_en="Demonstration: technology contracts",
+        unit="亿元",
+        measure="demo-contracts",
+        kind="flow",
+        decimals=2,
+        over_organisations="sum",
+        reporting=reporting | {"frequency": "Q", "city": {"by": CONTRACTS_BY, "stands": "department"}},
+        **common,
+    )
+
+
+def _computed(real: Catalogue, first: date) -> Iterator[Indicator]:
+    """What nobody reports; a growth begins a year later than its levels."""
+    a_year_later = first.replace(year=first.year + 1)
+    reporting = {"about": "city", "by": "computed", "due_days": 15}
+    common: dict[str, Any] = {
+        "clusters": [cluster.id for cluster in real.clusters],
+        "kind": "ratio",
+        "synthetic": True,
+        "source": "demo-data",
+    }
+    yield _made(
+        Indicator,
+        id="demo-output-per-enterprise",
+        name=TITLE + "户均产值(年初累计)",
+        name_en="Demonstration: output per enterprise, year to date",
+        unit="亿元/家",
+        measure="demo-output-per-enterprise",
+        decimals=4,
+        derived={"kind": "ratio", "numerator": OUTPUT, "denominator": ENTERPRISES},
+        reporting=reporting | {"frequency": "Q", "first": first},
+        **common,
+    )
+    yield _made(
+        Indicator,
+        id="demo-output-growth",
+        name=TITLE + "集群产值同比",
+        name_en="Demonstration: growth of cluster output on a year before",
+        unit="%",
+        measure="demo-growth",
+        decimals=2,
+        derived={"kind": "growth", "of": OUTPUT, "over": "year-before"},
+        reporting=reporting | {"frequency": "M", "first": a_year_later},
         **common,
     )
 

@@ -12,7 +12,18 @@ from datetime import date
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
 
-from fourones.demo_catalogue import ENTERPRISES, MISSING_COUNTY, OUTPUT, Demo, Story, yearly_output_target
+from fourones.demo_catalogue import (
+    CONTRACTS,
+    CONTRACTS_BY,
+    ENTERPRISES,
+    LARGEST,
+    MISSING_COUNTY,
+    OUTPUT,
+    RESEARCHING,
+    Demo,
+    Story,
+    yearly_output_target,
+)
 from fourones_shared.catalogue.duties import expected_periods
 from fourones_shared.catalogue.model import Catalogue, Indicator, Method, Plan, Target
 from fourones_shared.catalogue.reported import ReportedFigure, ReportedSubmission
@@ -33,6 +44,8 @@ _PROJECTED = {"on_track": 1.0, "lagging": 0.5, "off_track": -0.2}
 # Without a baseline there is no way: three fifths of the goal by now say nothing yet.
 _UNASSESSED_SHARE = Fraction(3, 5)
 # What a cluster puts out in a year as a share of its yearly target, by its place in the catalogue.
+# What the department counts of the contracts beyond those that the counties do.
+_BEYOND_THE_COUNTIES = Decimal("1.04")
 _OUTPUT_SHARES = (Decimal("1.04"), Decimal("0.95"), Decimal("0.80"), Decimal("1.01"), Decimal("0.93"))
 
 
@@ -40,9 +53,13 @@ def county_submissions(catalogue: Catalogue, demo: Demo, today: date, seed: int)
     """What counties and zones report: one submission per organisation and year."""
     counties = [organisation.id for organisation in catalogue.counties_and_zones]
     by_org: dict[str, dict[int, list[ReportedFigure]]] = {org: {} for org in counties}
+    enterprises = list(_enterprises(catalogue, demo, counties, today, seed))
     for org, figure in (
         *_output(catalogue, counties, today, seed),
-        *_enterprises(catalogue, demo, counties, today, seed),
+        *enterprises,
+        *_researching(catalogue, enterprises, seed),
+        *_largest(catalogue, counties, today, seed),
+        *_contracts(catalogue, counties, today, seed),
     ):
         by_org[org].setdefault(Period.parse(figure.period).year, []).append(figure)
     for org, years in by_org.items():
@@ -50,7 +67,7 @@ def county_submissions(catalogue: Catalogue, demo: Demo, today: date, seed: int)
             yield _submission(org, org, years[year])
 
 
-def department_submissions(catalogue: Catalogue, demo: Demo, today: date) -> Iterator[ReportedSubmission]:
+def department_submissions(catalogue: Catalogue, demo: Demo, today: date, seed: int) -> Iterator[ReportedSubmission]:
     """What departments report about the city: one submission per department."""
     by_department: dict[str, list[ReportedFigure]] = {}
     for story in demo.stories:
@@ -62,6 +79,7 @@ def department_submissions(catalogue: Catalogue, demo: Demo, today: date) -> Ite
                 for period in ended_periods(indicator, today)
             ]
             by_department.setdefault(str(indicator.reporting.by), []).extend(figures)
+    by_department.setdefault(CONTRACTS_BY, []).extend(_contracts_of_the_city(catalogue, today, seed))
     for department, figures in by_department.items():
         yield _submission(department, catalogue.city.id, figures)
 
@@ -147,6 +165,53 @@ def _output(
             for org, value in _spread(total, shares, indicator.decimals).items():
                 so_far[org] += value
                 yield org, _figure(indicator, cluster.id, period, so_far[org])
+
+
+def _researching(
+    catalogue: Catalogue, enterprises: Sequence[tuple[str, ReportedFigure]], seed: int
+) -> Iterator[tuple[str, ReportedFigure]]:
+    """Between 10 and 50 %, by whoever has reported its enterprises."""
+    indicator = catalogue.indicator[RESEARCHING]
+    for org, weighing in enterprises:
+        hundredths = _chance(seed, RESEARCHING, weighing.cluster, org, weighing.period).randint(1000, 5000)
+        period = Period.parse(weighing.period)
+        yield org, _figure(indicator, weighing.cluster, period, Decimal(hundredths).scaleb(-2))
+
+
+def _largest(
+    catalogue: Catalogue, counties: Sequence[str], today: date, seed: int
+) -> Iterator[tuple[str, ReportedFigure]]:
+    indicator = catalogue.indicator[LARGEST]
+    for period in ended_periods(indicator, today):
+        for org in counties:
+            output = _chance(seed, LARGEST, org, period).randint(500, 9000)
+            yield org, _figure(indicator, None, period, Decimal(output).scaleb(-2))
+
+
+def _contracts(
+    catalogue: Catalogue, counties: Sequence[str], today: date, seed: int
+) -> Iterator[tuple[str, ReportedFigure]]:
+    indicator = catalogue.indicator[CONTRACTS]
+    shares = _shares(counties, seed, CONTRACTS)
+    for period in ended_periods(indicator, today):
+        for org, value in _spread(_contracted(seed, period), shares, indicator.decimals).items():
+            yield org, _figure(indicator, None, period, value)
+
+
+def _contracts_of_the_city(catalogue: Catalogue, today: date, seed: int) -> Iterator[ReportedFigure]:
+    indicator = catalogue.indicator[CONTRACTS]
+    for period in ended_periods(indicator, today):
+        value = to_decimal(Fraction(_contracted(seed, period) * _BEYOND_THE_COUNTIES), indicator.decimals)
+        yield _figure(indicator, None, period, value)
+
+
+def _contracted(seed: int, period: Period) -> Decimal:
+    """What the counties' contracts of a quarter come to, 亿元."""
+    return Decimal(_chance(seed, CONTRACTS, period).randint(4000, 6000)).scaleb(-2)
+
+
+def _chance(seed: int, *about: object) -> random.Random:
+    return random.Random(":".join(map(str, (seed, *about))))  # noqa: S311 - no secret
 
 
 def _shares(counties: Sequence[str], seed: int, cluster: str) -> dict[str, Fraction]:

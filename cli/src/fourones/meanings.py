@@ -42,6 +42,7 @@ FAULTS: Mapping[str, str] = {
     # Which figure.
     "indicator_missing": "the indicator is missing",
     "indicator_unknown": "no indicator has this code",
+    "computed_indicator": "this indicator is computed, and nobody reports it; remove the figure",
     "cluster_missing": "this indicator is reported by cluster; name one",
     "cluster_unknown": "no cluster has this code",
     "cluster_not_expected": "this indicator has no clusters; leave it out",

@@ -48,7 +48,10 @@ def simulate(real: Catalogue, today: date, seed: int = 1) -> Simulation:
     """
     demo = demo_of(real, today)
     catalogue = _joined(real, demo)
-    submissions = (*county_submissions(catalogue, demo, today, seed), *department_submissions(catalogue, demo, today))
+    submissions = (
+        *county_submissions(catalogue, demo, today, seed),
+        *department_submissions(catalogue, demo, today, seed),
+    )
     return Simulation(catalogue, submissions, {story.target: story.verdict for story in demo.stories})
 
 

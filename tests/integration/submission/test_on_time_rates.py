@@ -10,7 +10,9 @@ from integration.submission.service import Service, a_body, a_service, running, 
 from sqlalchemy import create_engine
 from support.waiting import eventually
 from unit.submission.builders import (
+    BESIDE_THE_COUNTIES,
     CITY,
+    COMPUTED,
     COUNTY,
     DEFAULT_INDICATORS,
     DEPARTMENT,
@@ -35,7 +37,9 @@ INDICATORS = [i for i in DEFAULT_INDICATORS if i["id"] != "long-series"] + [
         id="halves",
         clusters=(),
         reporting={"by": DEPARTMENT, "frequency": "S", "due_days": None, "due_working_days": 5},
-    )
+    ),
+    BESIDE_THE_COUNTIES,
+    COMPUTED,
 ]
 
 _SERIES = r'^fourones_reports_(\w+)\{reporter="(.*?)"\} (\S+)$'
@@ -118,13 +122,19 @@ def test_the_rates_are_what_the_obligations_say_one_by_one(service: Service, rat
     report(service, meetings | {"cluster": "construction-machinery"}, org=CITY, key=keys[DEPARTMENT])
     report(service, meetings | {"cluster": "digital-economy", "period": "2026-W07"}, org=CITY, key=keys["kjj"])
     report(service, {"indicator": "halves", "period": "2025-S2", "value": "7"}, org=COUNTY, key=keys[DEPARTMENT])
+    report(service, {"indicator": "exports", "cluster": "digital-economy", "period": "2026-01", "value": "7"})
+    exports = {"indicator": "exports", "cluster": "digital-economy", "period": "2026-02", "value": "9", "status": "P"}
+    report(service, exports, exports | {"period": "2026-01"}, org=CITY, key=keys["kjj"])
     for moment in (NOW + timedelta(days=200), NOW, NOW + timedelta(hours=12)):
         clock.move_to(moment)
         found = counted(rates)
         assert found == as_obligations_say(service, moment)
     assert set(found) == {COUNTY, OTHER_COUNTY, OLD_COUNTY, DEPARTMENT, "kjj"}
-    # November and February in time; January late, and November's other cluster, which was given anew.
-    assert (found[COUNTY]["on_time"], found[COUNTY]["late"]) == (2.0, 2.0)
+    # November and February in time; January late, that of the exports too, and November's other cluster, which was
+    # given anew.
+    assert (found[COUNTY]["on_time"], found[COUNTY]["late"]) == (2.0, 3.0)
+    # Its meeting in February, and February's exports of the city.
+    assert found["kjj"]["on_time"] == 2.0
 
 
 def test_every_duty_that_fell_due_is_in_time_late_or_missing(service: Service, rates: OnTimeRates):

@@ -16,6 +16,7 @@ from fourones_alerting.domain.readings import Observation
 from fourones_alerting.domain.verdicts import Light, Verdict
 from fourones_shared.catalogue.duties import due_at, expected_periods, is_expected, reporter_of
 from fourones_shared.catalogue.files import load
+from fourones_shared.catalogue.model import Growth, Ratio
 from fourones_shared.domain.clock import SHANGHAI
 from fourones_shared.domain.numbers import decimals_of
 from fourones_shared.domain.periods import Period
@@ -157,6 +158,30 @@ def test_figures_keep_the_rules_of_the_catalogue_and_go_out_in_small_submissions
             assert figure.value >= 0
             assert figure.unit == indicator.unit
             assert submission.reporter == reporter_of(catalogue, indicator, submission.org, figure.cluster or "_T")
+
+
+def test_every_way_of_adding_and_of_computing_is_shown_with_figures():
+    today = date(2026, 11, 21)
+    simulation = simulate(real, today)
+    synthetic = {i.id: i for i in simulation.catalogue.indicators if i.synthetic}
+    reported = {indicator for indicator, _, _ in figures_of(simulation)}
+    computed = {name for name, indicator in synthetic.items() if indicator.is_computed}
+    # The talents are the story of a department that reports nothing.
+    assert reported == synthetic.keys() - computed - {"demo-introduced-talents"}
+    assert {type(synthetic[name].derived) for name in computed} == {Ratio, Growth}
+    for name in computed:
+        assert reported >= set(synthetic[name].inputs)
+    assert {i.over_organisations for i in synthetic.values()} == {"sum", "weighted-mean", "maximum", "none"}
+
+
+def test_where_a_department_reports_beside_the_counties_the_two_differ():
+    found = figures_of(simulate(real, date(2026, 11, 21)))
+    quarters = {key: values for key, values in found.items() if key[0] == "demo-technology-contracts"}
+    assert len(quarters) == 15
+    for values in quarters.values():
+        of_the_city = values.pop("320300")
+        assert len(values) == 13
+        assert 0 < of_the_city - sum(values.values()) < of_the_city / 20
 
 
 def test_year_to_date_values_only_rise_within_a_year():

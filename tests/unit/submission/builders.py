@@ -121,6 +121,25 @@ DEFAULT_INDICATORS = (
         },
     ),
 )
+# A department's figure about the city beside those of the counties, and an indicator that nobody reports.
+BESIDE_THE_COUNTIES = an_indicator(
+    id="exports",
+    name="出口额",
+    over_organisations="sum",
+    reporting={"city": {"by": "kjj", "stands": "counties"}, "first": date(2025, 1, 1)},
+)
+COMPUTED = an_indicator(
+    id="exports-growth",
+    name="出口额同比",
+    unit="%",
+    measure="growth",
+    kind="ratio",
+    covers="period",
+    minimum=None,
+    maximum=None,
+    derived={"kind": "growth", "of": "exports", "over": "year-before"},
+    reporting={"by": "computed", "first": date(2026, 1, 1)},
+)
 TERMS = Terms(7, a_catalogue())
 
 

@@ -6,7 +6,17 @@ from collections.abc import Collection, Mapping
 
 from fourones_shared.catalogue.faults import Fault
 from fourones_shared.catalogue.model import Catalogue
-from fourones_shared.catalogue.rules import indicators, plans, plausibility, references, sums, targets
+from fourones_shared.catalogue.rules import (
+    derived,
+    formulas,
+    indicators,
+    plans,
+    plausibility,
+    references,
+    sums,
+    targets,
+    weights,
+)
 
 _RULES = (
     references.ids_are_unique,
@@ -16,6 +26,11 @@ _RULES = (
     indicators.reporting_makes_sense,
     indicators.bounds_make_sense,
     indicators.adding_makes_sense,
+    indicators.city_figures_stand_beside_the_counties,
+    weights.weights_fit,
+    derived.reporting_of_derived_makes_sense,
+    derived.derived_can_be_computed,
+    formulas.formulas_make_sense,
     plausibility.plausibility_makes_sense,
     plausibility.zones_inside_have_districts,
     targets.target_fits_indicator,

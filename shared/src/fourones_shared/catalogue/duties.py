@@ -61,6 +61,15 @@ def is_expected(indicator: Indicator, period: Period) -> bool:
     return period.frequency is reporting.frequency
 
 
+def as_expected(indicator: Indicator, period: Period) -> Period:
+    """The indicator's name of the period: January and February together are `2026-02` or `2026-01-01/P2M`."""
+    if not _joins_january_and_february(indicator) or (period.start.month, period.end.month) not in {(1, 2), (2, 2)}:
+        return period
+    if indicator.covers is Covers.YEAR_TO_DATE:
+        return Period.parse(f"{period.year:04d}-02")
+    return _january_and_february(period.year)
+
+
 def _joins_january_and_february(indicator: Indicator) -> bool:
     return indicator.january_february == "together" and indicator.reporting.frequency is Frequency.MONTH
 
@@ -96,7 +105,10 @@ def locks_at(indicator: Indicator, period: Period) -> datetime | None:
 
 
 def subjects(catalogue: Catalogue, indicator: Indicator, period: Period) -> tuple[Organisation, ...]:
-    """The organisations that the indicator is about and that exist in the period."""
+    """The organisations that the indicator is about and that exist in the period, the city last.
+
+    One that nobody reports is about its organisations all the same: it is computed for them.
+    """
     about = indicator.reporting.about
     if about is About.COUNTIES_AND_ZONES:
         members = catalogue.counties_and_zones
@@ -104,12 +116,19 @@ def subjects(catalogue: Catalogue, indicator: Indicator, period: Period) -> tupl
         members = (catalogue.city,)
     else:
         members = tuple(catalogue.organisation[o] for o in about)
+    if indicator.reporting.city is not None:
+        members = (*members, catalogue.city)
     return tuple(o for o in members if o.exists_in(period))
 
 
 def reporter_of(catalogue: Catalogue, indicator: Indicator, org: str, cluster: str) -> str:
-    """The one organisation that has the duty to report this indicator about `org` and `cluster`."""
-    by = indicator.reporting.by
+    """The one organisation that has the duty to report this indicator about `org` and `cluster`.
+
+    Not to be asked of an indicator that nobody reports.
+    """
+    by, city = indicator.reporting.by, indicator.reporting.city
+    if city is not None and org == catalogue.city.id:
+        return city.by
     if by == Reporter.SELF:
         return org
     if by == Reporter.CLUSTER_LEAD:
@@ -119,6 +138,8 @@ def reporter_of(catalogue: Catalogue, indicator: Indicator, org: str, cluster: s
 
 def duties(catalogue: Catalogue, indicator: Indicator, period: Period) -> Iterator[Duty]:
     """Every duty for the indicator and period, by organisation, then cluster (`_T` without clusters)."""
+    if indicator.is_computed:
+        return
     moment = due_at(indicator, period)
     for organisation in subjects(catalogue, indicator, period):
         for cluster in indicator.clusters or (TOTAL,):

@@ -22,10 +22,13 @@ from fourones_shared.catalogue.words import (
     Covers,
     Direction,
     Doubt,
+    Formula,
+    GrowthOver,
     Kind,
     Method,
     OrganisationKind,
     Reporter,
+    Stands,
     Zones,
 )
 from fourones_shared.domain.numbers import MAX_DECIMALS, MAX_INTEGER_DIGITS, format_decimal
@@ -41,12 +44,18 @@ __all__ = [
     "Baseline",
     "Cadence",
     "Catalogue",
+    "CityFigure",
     "Cluster",
     "Comparator",
+    "CountAtOrAbove",
     "Covers",
+    "Derived",
     "Direction",
     "Doubt",
     "Exact",
+    "Formula",
+    "Growth",
+    "GrowthOver",
     "Id",
     "Indicator",
     "Kind",
@@ -59,10 +68,12 @@ __all__ = [
     "Pillar",
     "Plan",
     "Plausibility",
+    "Ratio",
     "Reporter",
     "Reporting",
     "Responsible",
     "Source",
+    "Stands",
     "Target",
     "Task",
     "Tier",
@@ -79,6 +90,12 @@ Exact = Annotated[
     Field(max_digits=MAX_INTEGER_DIGITS + MAX_DECIMALS, decimal_places=MAX_DECIMALS, allow_inf_nan=False),
     PlainSerializer(format_decimal, return_type=str),
 ]
+
+
+_Declared = TypeVar("_Declared")
+# What a later release has added stays out of the document of a catalogue that does not use it: its digest, and with it
+# its version, outlives the release.
+_Added = Annotated[_Declared | None, Field(exclude_if=lambda value: value is None)]
 
 
 class _HasId(Protocol):
@@ -210,12 +227,25 @@ class Plan(_Value):
     source: str
 
 
+class CityFigure(_Value):
+    """A department's figure about the city beside those of the counties, for the same clusters and periods.
+
+    Attributes:
+        by: the department.
+        stands: which of the two is the city's value; the other is shown beside it, with the difference.
+    """
+
+    by: Id
+    stands: Stands
+
+
 class Reporting(_Value):
     """Who reports an indicator, how often, from when, and by when.
 
     Attributes:
         about: whom the figures are about: every county and zone, the city, or the named organisations.
-        by: `self`, `cluster-lead`, or a department's id: the one duty-holder of each figure.
+        by: `self`, `cluster-lead`, or a department's id: the one duty-holder of each figure; `computed` for nobody.
+        city: a department's figure about the city beside the counties'.
         frequency: the form of period; `R` means the single range in `period`.
         period: the one period, for a figure that is reported once.
         first: the first day from which periods are expected.
@@ -229,6 +259,7 @@ class Reporting(_Value):
 
     about: About | tuple[Id, ...]
     by: Annotated[Reporter | Id, Field(union_mode="left_to_right")] = Reporter.SELF
+    city: _Added[CityFigure] = None
     frequency: Frequency
     period: str | None = None
     first: date
@@ -264,6 +295,41 @@ class Plausibility(_Value):
     growth_over: Literal["year-before", "previous"] = "year-before"
 
 
+class Ratio(_Value):
+    """One indicator's value divided by another's, of the same scope and period."""
+
+    kind: Literal["ratio"]
+    numerator: Id
+    denominator: Id
+
+
+class Growth(_Value):
+    """How much an indicator has grown, of the same scope.
+
+    Attributes:
+        over: on the previous period, on the same one a year before, or a year in the mean since `since`.
+        since: the base period of a mean annual growth.
+        formula: how its yearly rate is reckoned: (v/v0)^(1/n) - 1, or (v/v0 - 1)/n.
+    """
+
+    kind: Literal["growth"]
+    of: Id
+    over: GrowthOver
+    since: str | None = None
+    formula: Formula | None = None
+
+
+class CountAtOrAbove(_Value):
+    """How many clusters reach a threshold city-wide, each by the one indicator of the list that it is reported in."""
+
+    kind: Literal["count-at-or-above"]
+    of: Annotated[tuple[Id, ...], Field(min_length=1)]
+    threshold: Exact
+
+
+Derived = Annotated[Ratio | Growth | CountAtOrAbove, Field(discriminator="kind")]
+
+
 class Indicator(_Value):
     """What is measured.
 
@@ -275,6 +341,9 @@ class Indicator(_Value):
         minimum, maximum: bounds of a value, inclusive.
         january_february: whether those two months are reported together as one.
         zones: whether a zone's figure counts beside its districts' or is part of them.
+        weighted_by: the indicator whose figure of the same organisation, cluster and period weighs in a weighted mean.
+        derived: what it is computed from. One that is reported too (`by` is not `computed`) keeps both: the computed
+            value stands when all it needs is complete, else the reported one.
     """
 
     id: Id
@@ -295,11 +364,31 @@ class Indicator(_Value):
     over_clusters: Adding = Adding.NONE
     january_february: Literal["together", "separate"] = "separate"
     zones: Zones = Zones.BESIDE
+    weighted_by: _Added[Id] = None
+    derived: _Added[Derived] = None
     plausibility: Plausibility = Plausibility()
     reporting: Reporting
     note: str | None = None
     synthetic: bool = False
     source: str
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether nobody reports it, so that it has neither duties nor figures."""
+        return self.reporting.by is Reporter.COMPUTED
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The indicators that a derived one is computed from, as it lists them; empty for any other."""
+        match self.derived:
+            case Ratio(numerator=numerator, denominator=denominator):
+                return numerator, denominator
+            case Growth(of=of):
+                return (of,)
+            case CountAtOrAbove(of=several):
+                return several
+            case None:
+                return ()
 
 
 class Baseline(_Value):

@@ -121,19 +121,18 @@ def _path_in(entry: object, loc: Sequence[str | int], kind: str) -> str:
 
 def _worded(pointer: str, kind: str, message: str, context: Mapping[str, Any]) -> Fault:
     field = pointer.rpartition("/")[2]
-    if kind == "missing":
+    if kind in _PLAIN:
+        zh, en = _PLAIN[kind]
+    elif kind == "missing":
         zh = Words(f"缺少 {field}", "补上这个字段")
         en = Words(f"{field} is missing", "add it")
     elif kind == "extra_forbidden":
         zh = Words(f"没有 {field} 这个字段", "检查拼写,或删去")
         en = Words(f"there is no field {field}", "check the spelling, or remove it")
-    elif kind in {"enum", "literal_error"}:
-        expected = context.get("expected", "")
+    elif kind in {"enum", "literal_error", "union_tag_invalid"}:
+        expected = context.get("expected") or context.get("expected_tags", "")
         zh = Words("不在可选值之内", f"应为 {expected} 之一")
         en = Words("not one of the values it may have", f"write one of {expected}")
-    elif kind == "string_pattern_mismatch":
-        zh = Words("代码写法不对", "只用小写字母、数字和单个连字符,如 cluster-scale")
-        en = Words("not an id", "use lower-case letters, digits and single hyphens, such as cluster-scale")
     elif kind.startswith("decimal"):
         zh = Words("不是可保存的精确小数", "写成如 14.5 的数,小数点前至多 18 位、后至多 10 位")
         en = Words(
@@ -144,15 +143,6 @@ def _worded(pointer: str, kind: str, message: str, context: Mapping[str, Any]) -
         bound = context.get("ge", context.get("le"))
         zh = Words("超出范围", f"应不{'小' if 'ge' in context else '大'}于 {bound}")
         en = Words("out of range", f"write {'at least' if 'ge' in context else 'at most'} {bound}")
-    elif kind == "due_in_one_way":
-        zh = Words(
-            "due_days(日历日)和 due_working_days(工作日)必须写一个,也只能写一个",
-            "补上或删去;要替换 defaults 里的那一个,就把它写成 null",
-        )
-        en = Words(
-            "exactly one of due_days and due_working_days says when a figure is due",
-            "add or remove one; to replace the one of `defaults`, write it as null",
-        )
     elif kind.startswith("date"):
         zh = Words("不是日期", "写成如 2025-12-31")
         en = Words("not a day", "write it like 2025-12-31")
@@ -161,6 +151,29 @@ def _worded(pointer: str, kind: str, message: str, context: Mapping[str, Any]) -
         zh = Words(f"写法不对({plain})", "按数据字典改正")
         en = Words(plain, "mend it as the message says")
     return Fault(pointer, kind.replace("_", "-"), zh, en)
+
+
+_PLAIN = {
+    "string_pattern_mismatch": (
+        Words("代码写法不对", "只用小写字母、数字和单个连字符,如 cluster-scale"),
+        Words("not an id", "use lower-case letters, digits and single hyphens, such as cluster-scale"),
+    ),
+    "due_in_one_way": (
+        Words(
+            "due_days(日历日)和 due_working_days(工作日)必须写一个,也只能写一个",
+            "补上或删去;要替换 defaults 里的那一个,就把它写成 null",
+        ),
+        Words(
+            "exactly one of due_days and due_working_days says when a figure is due",
+            "add or remove one; to replace the one of `defaults`, write it as null",
+        ),
+    ),
+    "too_short": (Words("至少要写一项", "补上"), Words("at least one is needed", "add it")),
+    "union_tag_not_found": (
+        Words("没有写明怎样计算", "用 kind 写明 ratio、growth 或 count-at-or-above"),
+        Words("it does not say how to compute", "give its `kind`: ratio, growth or count-at-or-above"),
+    ),
+}
 
 
 def _unknown_section(key: object) -> Fault:

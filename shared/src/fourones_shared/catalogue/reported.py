@@ -169,6 +169,14 @@ def _figure(at: str, catalogue: Catalogue, submission: ReportedSubmission, figur
             en=(f"there is no indicator {figure.indicator}", "mend it"),
         )
         return
+    if indicator.is_computed:
+        yield fault(
+            f"{at}/indicator",
+            "computed-indicator",
+            zh=(f"{indicator.id} 由系统计算,不报送", "删去这个数"),
+            en=(f"{indicator.id} is computed: nobody reports it", "remove the figure"),
+        )
+        return
     if submission.org not in subject_ids(catalogue, indicator):
         yield fault(
             f"{at}/indicator",

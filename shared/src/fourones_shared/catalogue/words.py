@@ -50,6 +50,8 @@ class Adding(StrEnum):
 
     SUM = "sum"
     MEAN = "mean"
+    WEIGHTED_MEAN = "weighted-mean"
+    MAXIMUM = "maximum"
     NONE = "none"
 
 
@@ -83,6 +85,30 @@ class Reporter(StrEnum):
 
     SELF = "self"
     CLUSTER_LEAD = "cluster-lead"
+    COMPUTED = "computed"
+    """Nobody: it is derived from others."""
+
+
+class Stands(StrEnum):
+    """Which is the city's value where the counties and a department report on it both."""
+
+    COUNTIES = "counties"
+    DEPARTMENT = "department"
+
+
+class GrowthOver(StrEnum):
+    """On which earlier value a growth is: 环比, 同比, or the yearly mean since a base period."""
+
+    PREVIOUS = "previous"
+    YEAR_BEFORE = "year-before"
+    MEAN_ANNUAL = "mean-annual"
+
+
+class Formula(StrEnum):
+    """How growth over several years makes one yearly rate."""
+
+    COMPOUND = "compound"
+    ARITHMETIC_MEAN = "arithmetic-mean"
 
 
 class Comparator(StrEnum):

@@ -18,6 +18,7 @@ from fourones_shared.catalogue.duties import (
     subjects,
 )
 from fourones_shared.catalogue.model import Indicator
+from fourones_shared.catalogue.zones import stands_apart
 from fourones_shared.domain.periods import Frequency, Period, period_of
 
 
@@ -180,3 +181,60 @@ def test_duties_are_spelt_out_by_organisation_and_cluster():
     quarter = Period.parse("2025-Q4")
     (only,) = duties(catalogue, catalogue.indicator["projects"], quarter)
     assert (only.org, only.cluster, only.reporter) == ("320300", "_T", "gxj")
+
+
+def test_a_department_owes_its_figure_about_the_city_beside_the_counties():
+    city = {"by": "fgw", "stands": "department"}
+    catalogue = a_catalogue(indicators=[an_indicator(reporting={"city": city}), a_city_indicator()])
+    indicator, month = catalogue.indicator["scale"], Period.parse("2025-11")
+    owed = list(duties(catalogue, indicator, month))
+    holders = {(d.org, d.reporter) for d in owed}
+    assert holders == {("320382", "320382"), ("320381", "320381"), ("320300", "fgw")}
+    of_the_city = [d for d in owed if d.org == "320300"]
+    assert [d.cluster for d in of_the_city] == ["steel", "textiles"]
+    assert {(d.period, d.due_at) for d in owed} == {(month, due_at(indicator, month))}
+
+
+def test_what_is_computed_is_about_its_organisations_and_owed_by_nobody():
+    growth = an_indicator(
+        "growth",
+        kind="ratio",
+        unit="%",
+        covers="period",
+        over_organisations="none",
+        over_clusters="none",
+        derived={"kind": "growth", "of": "scale", "over": "year-before"},
+        reporting={"by": "computed", "first": "2024-01-01"},
+    )
+    catalogue = a_catalogue(indicators=[an_indicator(), a_city_indicator(), growth])
+    month = Period.parse("2025-11")
+    assert list(duties(catalogue, catalogue.indicator["growth"], month)) == []
+    assert [o.id for o in subjects(catalogue, catalogue.indicator["growth"], month)] == ["320382", "320381"]
+
+
+@pytest.mark.parametrize(("stands", "apart"), [("counties", {"320300"}), ("department", {"320382", "320381"})])
+def test_of_two_values_of_the_city_the_one_that_does_not_stand_is_apart(stands, apart):
+    city = {"by": "fgw", "stands": stands}
+    catalogue = a_catalogue(indicators=[an_indicator(reporting={"city": city}), a_city_indicator()])
+    indicator = catalogue.indicator["scale"]
+    bodies = subjects(catalogue, indicator, Period.parse("2025-11"))
+    present = {o.id for o in bodies}
+    assert {o.id for o in bodies if stands_apart(indicator, o, present)} == apart
+
+
+def test_a_zone_inside_its_district_is_apart_whoever_reports_on_the_city():
+    organisations = [
+        an_organisation("320300", kind="city"),
+        an_organisation("gxj", kind="department"),
+        an_organisation("320382"),
+        an_organisation("zone", kind="zone", within=["320382"]),
+    ]
+    inside = an_indicator(zones="inside", reporting={"city": {"by": "gxj", "stands": "counties"}})
+    catalogue = a_catalogue(
+        organisations=organisations,
+        clusters=[a_cluster("steel"), a_cluster("textiles", tier="light")],
+        indicators=[inside, a_city_indicator()],
+    )
+    indicator = catalogue.indicator["scale"]
+    bodies = subjects(catalogue, indicator, Period.parse("2025-11"))
+    assert [o.id for o in bodies if stands_apart(indicator, o, {o.id for o in bodies})] == ["zone", "320300"]

@@ -158,6 +158,12 @@ def test_the_tier_goal_counts_clusters_cumulatively_by_their_own_targets(catalog
     indicator = catalogue.indicator[f"clusters-at-or-above-{threshold}"]
     assert (target.indicator, target.value, target.unit, target.by) == (indicator.id, clusters, "个", "2025")
     assert sum(value >= threshold for _, _, value, _ in CLUSTERS.values()) == clusters
+    # Computed from what each cluster's own target is judged by; until then the department's count stands.
+    judged_by = {catalogue.target[f"cluster-scale-2025-{cluster}"].indicator for cluster in CLUSTERS}
+    counted = [cluster for name in indicator.inputs for cluster in catalogue.indicator[name].clusters]
+    assert (indicator.derived.threshold, set(indicator.inputs)) == (threshold, judged_by)
+    assert sorted(counted) == sorted(CLUSTERS)
+    assert indicator.reporting.by == "gxj"
 
 
 def test_the_goal_of_six_at_1000_says_that_the_reported_count_is_of_another_measure(catalogue):

@@ -7,6 +7,7 @@ from unit.shared.catalogue.documents import REAL
 
 from fourones_shared.catalogue.faults import CatalogueHasFaults
 from fourones_shared.catalogue.files import load
+from fourones_shared.catalogue.model import Catalogue, Reporter
 from fourones_shared.catalogue.reported import check_reported, load_reported
 
 CITY = "320300"
@@ -136,6 +137,18 @@ def test_a_figure_that_the_catalogue_does_not_admit_is_told_with_its_line(tmp_pa
     _, (fault,) = check_reported(load(REAL), tmp_path)
     assert (fault.code, fault.line) == (code, 5)
     assert fault.pointer.startswith("/submissions/0/figures/0")
+
+
+def test_a_figure_of_what_is_computed_is_told(tmp_path):
+    catalogue = load(REAL)
+    count = catalogue.indicator["clusters-at-or-above-500"]
+    by_nobody = count.reporting.model_copy(update={"by": Reporter.COMPUTED})
+    nobodys = count.model_copy(update={"id": "computed-count", "reporting": by_nobody})
+    sections = {name: getattr(catalogue, name) for name in Catalogue.model_fields}
+    extended = Catalogue(**sections | {"indicators": (*catalogue.indicators, nobodys)})
+    write(tmp_path, "{indicator: computed-count, period: '2025', value: 1}")
+    _, (fault,) = check_reported(extended, tmp_path)
+    assert (fault.pointer, fault.code) == ("/submissions/0/figures/0/indicator", "computed-indicator")
 
 
 def test_a_figure_without_its_period_is_refused(tmp_path):

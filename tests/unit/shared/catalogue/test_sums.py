@@ -98,6 +98,13 @@ def test_stocks_and_flows_are_not_added():
     assert [fault.code for fault in faults] == ["mixed-kind"]
 
 
+def test_different_units_are_not_added():
+    small = an_indicator("small", unit="万元")
+    part = a_target("textiles-2025", indicator="small", unit="万元", cluster="textiles", value="500")
+    faults = faults_of(sum_of(a_target(), part, indicators=[an_indicator(), a_city_indicator(), small]))
+    assert [fault.code for fault in faults] == ["mixed-unit"]
+
+
 def test_a_sum_that_holds_itself_is_refused():
     whole = a_target("whole", cluster="_T", total_of=["half"])
     half = a_target("half", total_of=["whole"])

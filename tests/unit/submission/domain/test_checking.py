@@ -2,13 +2,17 @@ from datetime import UTC, datetime
 
 import pytest
 from unit.submission.builders import (
+    BESIDE_THE_COUNTIES,
     CITY,
+    COMPUTED,
     COUNTY,
     DEPARTMENT,
     NOW,
     OLD_COUNTY,
     OTHER_COUNTY,
     TERMS,
+    a_catalogue,
+    a_draft,
     a_figure,
     a_key,
     checked,
@@ -19,6 +23,9 @@ from unit.submission.builders import (
 from fourones_shared.events.model import Role, Status
 from fourones_submission.domain.checking import check
 from fourones_submission.domain.draft import Draft
+from fourones_submission.domain.terms import Terms
+
+WITH_CITY_FIGURE = Terms(8, a_catalogue(BESIDE_THE_COUNTIES, COMPUTED))
 
 
 def a_count(**changes: object):
@@ -238,6 +245,31 @@ def test_keys_of_the_office_report_nothing(role: Role):
 def test_a_department_reports_about_the_city_what_is_its_own():
     department = a_key(DEPARTMENT, Role.DEPARTMENT)
     assert checked(base_stations(), org=CITY, key=department).faults == ()
+
+
+def exports(org: str, reporter: str):
+    role = Role.REPORTER if reporter == COUNTY else Role.DEPARTMENT
+    draft = a_draft(a_figure(indicator="exports"), org=org)
+    return check(draft, WITH_CITY_FIGURE, a_key(reporter, role), NOW)
+
+
+def test_beside_the_counties_the_city_is_its_departments_to_report():
+    assert exports(CITY, "kjj").faults == exports(COUNTY, COUNTY).faults == ()
+
+
+@pytest.mark.parametrize(("org", "reporter"), [(CITY, DEPARTMENT), (COUNTY, "kjj"), (CITY, COUNTY)])
+def test_neither_reports_what_is_the_others(org: str, reporter: str):
+    outcome = exports(org, reporter)
+    assert outcome.forbidden
+    assert {code for _, _, code in codes(outcome)} <= {"org_not_yours", "not_duty_holder"}
+
+
+@pytest.mark.parametrize("key", [a_key(), a_key(DEPARTMENT, Role.DEPARTMENT)])
+def test_what_is_computed_is_reported_by_nobody(key):
+    draft = a_draft(a_figure(indicator="exports-growth", value="5"), org=key.org)
+    (fault,) = check(draft, WITH_CITY_FIGURE, key, NOW).faults
+    assert (fault.figure, fault.field, fault.code) == (0, "indicator", "computed_indicator")
+    assert "exports " in fault.detail
 
 
 def test_a_cluster_lead_reports_for_its_own_clusters_only():

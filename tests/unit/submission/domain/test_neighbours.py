@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 from unit.submission.builders import an_indicator
 
-from fourones_shared.catalogue.duties import is_expected
+from fourones_shared.catalogue.duties import as_expected, is_expected
 from fourones_shared.catalogue.model import Indicator
 from fourones_shared.domain.periods import Period
-from fourones_submission.domain.neighbours import EARLIER, LATER, as_reported, before, months_until, neighbours_of
+from fourones_submission.domain.neighbours import EARLIER, LATER, before, months_until, neighbours_of
 
 
 def indicator(**changes: Any) -> Indicator:
@@ -89,7 +89,7 @@ def test_a_range_that_is_reported_once_has_no_neighbours() -> None:
 @pytest.mark.parametrize("known", [SINGLE, YEAR_TO_DATE, TOGETHER, SUM_TOGETHER])
 def test_every_neighbour_is_a_period_that_the_indicator_is_reported_for(known: Indicator) -> None:
     for month in range(1, 13):
-        period = as_reported(known, Period.parse(f"2026-{month:02d}"))
+        period = as_expected(known, Period.parse(f"2026-{month:02d}"))
         if not is_expected(known, period):
             continue
         found = neighbours_of(known, period.key)
@@ -109,10 +109,10 @@ def test_there_is_nothing_before_the_calendar_begins() -> None:
 
 def test_each_indicator_has_its_own_name_for_the_first_two_months() -> None:
     both = Period.parse("2026-01-01/P2M")
-    assert as_reported(SUM_TOGETHER, both).key == "2026-02"
-    assert as_reported(TOGETHER, Period.parse("2026-02")) == both
-    assert as_reported(TOGETHER, Period.parse("2026-03")).key == "2026-03"
-    assert as_reported(SINGLE, Period.parse("2026-02")).key == "2026-02"
+    assert as_expected(SUM_TOGETHER, both).key == "2026-02"
+    assert as_expected(TOGETHER, Period.parse("2026-02")) == both
+    assert as_expected(TOGETHER, Period.parse("2026-03")).key == "2026-03"
+    assert as_expected(SINGLE, Period.parse("2026-02")).key == "2026-02"
 
 
 def test_the_months_of_a_year_up_to_a_period() -> None:

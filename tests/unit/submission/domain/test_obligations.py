@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.submission.builders import (
+    BESIDE_THE_COUNTIES,
     CITY,
+    COMPUTED,
     COUNTY,
     DEFAULT_INDICATORS,
     DEPARTMENT,
@@ -42,6 +44,8 @@ from fourones_submission.domain.terms import Terms
 INDICATORS = [i for i in DEFAULT_INDICATORS if i["id"] != "long-series"] + [
     an_indicator(id="about-counties", reporting={"by": DEPARTMENT, "frequency": "S", "first": date(2025, 1, 1)}),
     an_indicator(id="by-leads", reporting={"by": "cluster-lead", "frequency": "A", "first": date(2025, 1, 1)}),
+    BESIDE_THE_COUNTIES,
+    COMPUTED,
 ]
 TERMS = Terms(7, a_catalogue(*INDICATORS))
 SCALE = "cluster-scale"
@@ -159,6 +163,17 @@ def test_a_page_of_many_organisations_looks_at_no_more_than_it_shows():
     assert [d.org for d in next_page[::2]] == [f"c{n:05d}" for n in range(50, 100)]
 
 
+def test_a_department_owes_its_figure_about_the_city_beside_the_counties_own():
+    found = listed(Asked(indicator="exports", period="2026-01", cluster=MACHINERY))
+    assert [(d.org, d.reporter) for d in found] == [(CITY, "kjj"), (OTHER_COUNTY, OTHER_COUNTY), (COUNTY, COUNTY)]
+    assert listed(Asked(indicator="exports", period="2026-01", cluster=MACHINERY, reporter="kjj")) == found[:1]
+
+
+def test_what_is_computed_is_owed_by_nobody():
+    assert listed(Asked(indicator="exports-growth")) == []
+    assert "computed" not in {d.reporter for d in listed()}
+
+
 # How a duty stands.
 
 DUTY = listed(Asked(indicator=SCALE, org=COUNTY, cluster=MACHINERY, period="2026-01"))[0]
@@ -252,7 +267,7 @@ def test_a_party_may_not_name_anybody_else():
     assert parties(TERMS, COUNTY).reporters == {COUNTY, DEPARTMENT, "kjj"}
     assert parties(TERMS, DEPARTMENT).reporters == {DEPARTMENT}
     assert reports_for_others(TERMS, COUNTY) == set()
-    assert reports_for_others(TERMS, "kjj") == {"weekly-meetings", "by-leads"}
+    assert reports_for_others(TERMS, "kjj") == {"weekly-meetings", "by-leads", "exports"}
     assert reports_for_others(TERMS, DEPARTMENT) == {
         "weekly-meetings",
         "by-leads",

@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from unit.submission.builders import (
+    BESIDE_THE_COUNTIES,
+    CITY,
+    COMPUTED,
     COUNTY,
     DEFAULT_INDICATORS,
     DEPARTMENT,
@@ -23,6 +26,8 @@ from fourones_submission.domain.punctuality import Came, Punctuality, fell_due, 
 CATALOGUE = a_catalogue(
     *DEFAULT_INDICATORS,
     an_indicator(id="about-counties", reporting={"by": DEPARTMENT, "frequency": "S", "first": date(2024, 1, 1)}),
+    BESIDE_THE_COUNTIES,
+    COMPUTED,
 )
 YEAR = timedelta(days=365)
 moments = st.timedeltas(timedelta(0), timedelta(days=900)).map(lambda d: datetime(2024, 6, 1, tzinfo=UTC) + d)
@@ -64,6 +69,21 @@ def test_an_organisation_owes_only_for_the_periods_in_which_it_exists():
     # Due from 10 March 2025 on; it was dissolved on 30 June.
     assert months[OLD_COUNTY] == {"2025-01-01/P2M", "2025-03", "2025-04", "2025-05", "2025-06"}
     assert months[COUNTY] >= {"2025-03", "2025-12"}
+
+
+def test_the_figure_about_the_city_is_its_departments_duty():
+    fallen = list(fell_due(a_catalogue(BESIDE_THE_COUNTIES, COMPUTED), datetime(2026, 3, 1, tzinfo=UTC)))
+    assert {(f.orgs == (CITY,), frozenset(f.holders.values())) for f in fallen} == {
+        (True, frozenset({"kjj"})),
+        (False, frozenset({None})),
+    }
+    # Twelve months of two clusters.
+    assert {holder: p.due for holder, p in punctuality(fallen, {}).items()} == {
+        "kjj": 24,
+        COUNTY: 24,
+        OTHER_COUNTY: 24,
+        OLD_COUNTY: 10,
+    }
 
 
 def test_what_came_is_counted_against_what_was_due():

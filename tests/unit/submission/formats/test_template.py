@@ -9,7 +9,9 @@ import openpyxl
 import pytest
 from openpyxl.worksheet.worksheet import Worksheet
 from unit.submission.builders import (
+    BESIDE_THE_COUNTIES,
     CITY,
+    COMPUTED,
     COUNTY,
     DEPARTMENT,
     NOW,
@@ -300,6 +302,21 @@ def test_the_second_sheet_explains_every_indicator_and_status():
         "按注册地统计",
     ]
     assert {"A 正常", "P 初步数", "E 估计数", "F 预测数", "O 缺报", "M 不适用", WITHDRAW} <= set(lines)
+
+
+@pytest.mark.parametrize(("stands", "said"), [("counties", "以各县(市、区)汇总数为准"), ("department", "以本数为准")])
+def test_a_department_reads_whether_its_figure_about_the_city_stands(stands: str, said: str):
+    city = {"by": "kjj", "stands": stands}
+    terms = Terms(8, a_catalogue(an_indicator(over_organisations="sum", reporting={"city": city})))
+    rows = a_template(terms=terms, org=CITY, reporter="kjj").rows
+    assert len(rows) == 2
+    assert all(said in row.remark for row in rows)
+    assert all("全市数" not in row.remark for row in a_template(terms=terms).rows)
+
+
+def test_a_template_does_not_ask_for_what_is_computed():
+    terms = Terms(8, a_catalogue(BESIDE_THE_COUNTIES, COMPUTED))
+    assert {row.indicator.id for row in a_template(terms=terms).rows} == {"exports"}
 
 
 def test_an_untouched_template_reports_nothing():

@@ -14,7 +14,7 @@ from fourones_alerting.domain.readings import Observation
 from fourones_alerting.rollups.store import Subject
 from fourones_shared.catalogue.duties import due_at, expected_periods, subjects
 from fourones_shared.catalogue.model import TOTAL, Catalogue
-from fourones_shared.catalogue.zones import districts_of
+from fourones_shared.catalogue.zones import stands_apart
 from fourones_shared.domain.periods import Period
 from fourones_shared.events.model import State, Status
 
@@ -109,16 +109,20 @@ def _silent(catalogue: Catalogue, subject: Subject, period: Period) -> Observati
     bodies = subjects(catalogue, indicator, period)
     present = {o.id for o in bodies}
     # A zone inside its districts is not expected over organisations: they are.
-    apart = [o.id for o in bodies if not districts_of(indicator, o, present)]
-    orgs = apart if subject.org == TOTAL else [subject.org] if subject.org in present else []
+    together = [o.id for o in bodies if not stands_apart(indicator, o, present)]
+    orgs = together if subject.org == TOTAL else [subject.org] if subject.org in present else []
     clusters = [c for c in indicator.clusters or (TOTAL,) if _holds(catalogue, subject, c)]
     missing = clusters if subject.org != TOTAL and indicator.clusters else orgs
+    expected = len(orgs) * len(clusters)
+    if indicator.is_computed:
+        # Nobody reports it: what is missing is the one value, until aggregation tells of whom it is made.
+        missing, expected = [], 1
     return Observation(
         period=period,
         value=None,
         complete=False,
         reported=0,
-        expected=len(orgs) * len(clusters),
+        expected=expected,
         carried_value=None,
         status=Status.NORMAL,
         due_at=due_at(indicator, period),

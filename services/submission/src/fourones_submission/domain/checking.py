@@ -220,6 +220,11 @@ class _FigureChecker:
         if terms is None:
             detail = f"没有编码为 {quoted(name)} 的指标;" + self._indicators.near(name)
             self._fault(index, "indicator", "indicator_unknown", detail)
+        elif terms.indicator.is_computed:
+            inputs = "、".join(terms.indicator.inputs)
+            detail = f"{name} 由系统根据 {inputs} 计算,不用报送:请删去这个数;计算结果有误的,请更正 {inputs}"
+            self._fault(index, "indicator", "computed_indicator", detail)
+            return None
         return terms
 
     def _form(self, index: int, draft: FigureDraft) -> None:

@@ -78,14 +78,6 @@ def before(indicator: Indicator, period: Period) -> Period | None:
     return next(_before(period, _calendar(indicator)), None)
 
 
-def as_reported(indicator: Indicator, period: Period) -> Period:
-    """The indicator's name of the period: January and February together are `2026-02` or `2026-01-01/P2M`."""
-    calendar = _calendar(indicator)
-    if not calendar.together or (period.start.month, period.end.month) not in {(1, 2), (2, 2)}:
-        return period
-    return Period.parse(f"{period.year:04d}-02" if calendar.year_to_date else f"{period.year:04d}-01-01/P2M")
-
-
 def months_until(indicator: Indicator, period: Period) -> tuple[str, ...]:
     """The monthly indicator's periods from 1 January to the period's end; empty where they do not end with it."""
     year, last = period.year, period.end.month

@@ -158,12 +158,14 @@ def reports_for_others(terms: Terms, party: str) -> frozenset[str]:
     """The indicators that it reports about others than itself."""
     found = set()
     for of_indicator in terms.indicator.values():
-        by = of_indicator.indicator.reporting.by
+        if of_indicator.indicator.is_computed:
+            continue
+        by, city = of_indicator.indicator.reporting.by, of_indicator.indicator.reporting.city
         if by == Reporter.CLUSTER_LEAD:
             holders = {terms.catalogue.cluster[cluster].lead for cluster in of_indicator.clusters}
         else:
             holders = set() if by == Reporter.SELF else {str(by)}
-        if party in holders:
+        if party in holders or (city is not None and party == city.by):
             found.add(of_indicator.indicator.id)
     return frozenset(found)
 
@@ -218,14 +220,9 @@ def _matching(
 ) -> Sequence[tuple[Organisation, Sequence[str]]]:
     """The organisations and clusters asked for of an indicator, whatever the period, in order."""
     clusters = tuple(c for c in sorted(terms.clusters or (TOTAL,)) if asked.cluster in {None, c})
-    named = {asked.org}
-    if terms.indicator.reporting.by == Reporter.SELF:
-        # Subject and duty-holder are one: naming the one names the other.
-        named |= {asked.reporter, asked.party}
-    named -= {None}
-    if len(named) > 1 or not clusters:
+    if not clusters:
         return ()
-    members = [catalogue.organisation[org] for org in sorted(terms.subjects & named if named else terms.subjects)]
+    members = [catalogue.organisation[org] for org in sorted(_candidates(catalogue, terms, asked))]
     if asked.reporter is None and asked.party is None:
         return [(member, clusters) for member in members]
     found = []
@@ -233,6 +230,23 @@ def _matching(
         theirs = tuple(c for c in clusters if _concerns(asked, member.id, terms.reporters[member.id, c]))
         if theirs:
             found.append((member, theirs))
+    return found
+
+
+def _candidates(catalogue: Catalogue, terms: IndicatorTerms, asked: Asked) -> frozenset[str]:
+    """The subjects that can be asked for; of thousands that report on themselves only the one that is named."""
+    reporting = terms.indicator.reporting
+    named = {asked.org}
+    if reporting.by == Reporter.SELF:
+        # Subject and duty-holder are one: naming the one names the other.
+        named |= {asked.reporter, asked.party}
+    named -= {None}
+    if not named:
+        return terms.subjects
+    found = terms.subjects & named if len(named) == 1 else frozenset[str]()
+    if reporting.city is not None and asked.org in {None, catalogue.city.id}:
+        # A department's figure about the city beside those of the counties: there the two are not one.
+        found |= {catalogue.city.id}
     return found
 
 

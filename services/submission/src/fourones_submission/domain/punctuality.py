@@ -69,15 +69,17 @@ def fell_due(catalogue: Catalogue, now: datetime) -> Iterator[FellDue]:
     """The duties whose due moment lies in the year that ends now."""
     since = _a_year_before(now)
     for indicator in catalogue.indicators:
+        if indicator.is_computed:
+            continue
         periods: dict[tuple[str, ...], dict[str, datetime]] = {}
         for period in expected_periods(indicator, shanghai_date(now)):
             moment = due_at(indicator, period)
             if since < moment <= now:
                 orgs = tuple(organisation.id for organisation in subjects(catalogue, indicator, period))
                 periods.setdefault(orgs, {})[period.key] = moment
-        holders = {cluster: _holder(catalogue, indicator, cluster) for cluster in indicator.clusters or (TOTAL,)}
         for orgs, moments in periods.items():
-            yield FellDue(indicator, orgs, holders, moments)
+            for of_same_holders, holders in _by_holders(catalogue, indicator, orgs):
+                yield FellDue(indicator, of_same_holders, holders, moments)
 
 
 def punctuality(fallen: Iterable[FellDue], came: Mapping[str, Came]) -> dict[str, Punctuality]:
@@ -96,6 +98,19 @@ def punctuality(fallen: Iterable[FellDue], came: Mapping[str, Came]) -> dict[str
         for holder, count in sorted(due.items())
         for c in (came.get(holder, nothing),)
     }
+
+
+def _by_holders(
+    catalogue: Catalogue, indicator: Indicator, orgs: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], Mapping[str, str | None]]]:
+    """The organisations parted by who reports about them: a department's figure about the city is a duty of its own."""
+    clusters = indicator.clusters or (TOTAL,)
+    city = indicator.reporting.city
+    if city is not None and catalogue.city.id in orgs:
+        yield (catalogue.city.id,), dict.fromkeys(clusters, city.by)
+        orgs = tuple(org for org in orgs if org != catalogue.city.id)
+    if orgs:
+        yield orgs, {cluster: _holder(catalogue, indicator, cluster) for cluster in clusters}
 
 
 def _holder(catalogue: Catalogue, indicator: Indicator, cluster: str) -> str | None:

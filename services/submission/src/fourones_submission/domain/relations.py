@@ -11,13 +11,13 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from functools import lru_cache
 from typing import Protocol
 
-from fourones_shared.catalogue.duties import is_expected
+from fourones_shared.catalogue.duties import as_expected, is_expected
 from fourones_shared.catalogue.model import Doubt, Indicator, Kind, Organisation, Zones
 from fourones_shared.catalogue.zones import districts_of
 from fourones_shared.domain.numbers import decimals_of
 from fourones_shared.domain.periods import Frequency, Period, period_of
 from fourones_submission.domain.known import Series
-from fourones_submission.domain.neighbours import as_reported, before, months_until
+from fourones_submission.domain.neighbours import before, months_until
 from fourones_submission.domain.terms import Terms
 from fourones_submission.domain.wording import amount
 
@@ -153,7 +153,7 @@ def relations_of(series: Series, terms: Terms) -> tuple[Relation, ...]:
     if indicator.plausibility.growth_of is not None:
         found += _growth(series.org, indicator, period, terms)
     for growth in ties.growths_of.get(indicator.id, ()):
-        found += _growth(series.org, growth, as_reported(growth, period), terms)
+        found += _growth(series.org, growth, as_expected(growth, period), terms)
     if indicator.zones is Zones.INSIDE and indicator.kind is not Kind.RATIO:
         for zone in (series.org, *ties.zones_in.get(series.org, ())):
             found += _zone(zone, indicator, period, terms)
@@ -191,7 +191,7 @@ def _growth(org: str, growth: Indicator, period: Period, terms: Terms) -> Iterat
     level = terms.indicator[growth.plausibility.growth_of or ""].indicator
     if growth.reporting.frequency is Frequency.RANGE:
         return
-    now = as_reported(level, period)
+    now = as_expected(level, period)
     base = now.year_before() if growth.plausibility.growth_over == "year-before" else before(level, now)
     if base is not None:
         ends = tuple(Series(org, level.id, end.key) for end in (now, base))

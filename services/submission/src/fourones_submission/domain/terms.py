@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -43,7 +44,7 @@ class NotAdmitted:
 
 @dataclass(frozen=True)
 class IndicatorTerms:
-    """What is asked of an indicator's figures."""
+    """What is asked of an indicator's figures; nothing, and of nobody, of one that is computed."""
 
     indicator: Indicator
     clusters: frozenset[str]
@@ -97,13 +98,7 @@ class Terms:
 
 
 def _terms(catalogue: Catalogue, indicator: Indicator) -> IndicatorTerms:
-    about = indicator.reporting.about
-    if about is About.COUNTIES_AND_ZONES:
-        subjects = frozenset(o.id for o in catalogue.counties_and_zones)
-    elif about is About.CITY:
-        subjects = frozenset((catalogue.city.id,))
-    else:
-        subjects = frozenset(about)
+    subjects = frozenset(_subjects(catalogue, indicator))
     return IndicatorTerms(
         indicator=indicator,
         clusters=frozenset(indicator.clusters),
@@ -115,6 +110,21 @@ def _terms(catalogue: Catalogue, indicator: Indicator) -> IndicatorTerms:
             for cluster in indicator.clusters or (TOTAL,)
         },
     )
+
+
+def _subjects(catalogue: Catalogue, indicator: Indicator) -> Iterator[str]:
+    """The organisations that figures may be about, whenever."""
+    if indicator.is_computed:
+        return
+    about = indicator.reporting.about
+    if about is About.COUNTIES_AND_ZONES:
+        yield from (o.id for o in catalogue.counties_and_zones)
+    elif about is About.CITY:
+        yield catalogue.city.id
+    else:
+        yield from about
+    if indicator.reporting.city is not None:
+        yield catalogue.city.id
 
 
 def unreadable_period(text: str) -> NotAdmitted | None:

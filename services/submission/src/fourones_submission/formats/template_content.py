@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from fourones_shared.catalogue.duties import Duty, duties, expected_periods, is_expected
-from fourones_shared.catalogue.model import TOTAL, Catalogue, Covers, Direction, Indicator, Kind
+from fourones_shared.catalogue.model import TOTAL, Catalogue, Covers, Direction, Indicator, Kind, Stands
 from fourones_shared.domain.numbers import format_decimal
 from fourones_shared.domain.periods import Period, shanghai_date
 from fourones_shared.events.model import Status
@@ -195,7 +195,12 @@ def _row(terms: Terms, wanted: Asked, known: Known, decision: Decision | None, n
         year_before=figure(wanted.year_before),
         # The due moment is the first one after that day.
         due=shanghai_date(duty.due_at - timedelta(microseconds=1)),
-        remark=";".join(_remarks(indicator, duty, present, decision if locked else None, now, locked=locked)),
+        remark=";".join(
+            (
+                *_remarks(indicator, duty, present, decision if locked else None, now, locked=locked),
+                *_what_stands(indicator, about_the_city=duty.org == terms.catalogue.city.id),
+            )
+        ),
     )
 
 
@@ -221,6 +226,16 @@ def _remarks(
     yield _meaning(indicator)
     if indicator.note:
         yield indicator.note
+
+
+def _what_stands(indicator: Indicator, *, about_the_city: bool) -> Iterator[str]:
+    """Whose value counts where there is another beside the figure."""
+    city = indicator.reporting.city
+    if city is not None and about_the_city:
+        counties_stand = city.stands is Stands.COUNTIES
+        yield "部门报送的全市数:" + ("以各县(市、区)汇总数为准,本数并列对照" if counties_stand else "以本数为准")
+    if indicator.derived is not None:
+        yield f"{'、'.join(indicator.inputs)} 报齐后由系统计算,以计算数为准;算不出时以本数为准"
 
 
 def _meaning(indicator: Indicator) -> str:

@@ -16,12 +16,9 @@ from fourones_shared.catalogue.model import (
     OrganisationKind,
     Reporter,
 )
-from fourones_shared.catalogue.rules.lookup import fault, period_fault, period_or_none, subject_ids
+from fourones_shared.catalogue.rules.lookup import fault, is_share, period_fault, period_or_none, subject_ids
 from fourones_shared.domain.numbers import decimals_of, format_decimal
 from fourones_shared.domain.periods import Frequency
-
-# A percentage is no quantity, whatever its kind says; 百分点 is a difference of two.
-_SHARES = frozenset({"%", "‰", "百分点"})
 
 
 def reporting_makes_sense(catalogue: Catalogue) -> Iterator[Fault]:
@@ -57,12 +54,15 @@ def adding_makes_sense(catalogue: Catalogue) -> Iterator[Fault]:
     """Shares and relations are never summed, and over clusters only what is reported by cluster."""
     for i, indicator in enumerate(catalogue.indicators):
         for field in ("over_organisations", "over_clusters"):
-            if getattr(indicator, field) is Adding.SUM and _is_share(indicator):
+            if getattr(indicator, field) is Adding.SUM and is_share(indicator):
                 yield fault(
                     f"/indicators/{i}/{field}",
                     "shares-are-not-added",
-                    zh=(f"{indicator.name} 是比率或百分数,不能相加", "改为 mean 或 none"),
-                    en=(f"{indicator.id} is a ratio or a percentage: it has no sum", "use mean or none"),
+                    zh=(f"{indicator.name} 是比率或百分数,不能相加", "改为 mean、weighted-mean、maximum 或 none"),
+                    en=(
+                        f"{indicator.id} is a ratio or a percentage: it has no sum",
+                        "use mean, weighted-mean, maximum or none",
+                    ),
                 )
         if indicator.over_clusters is not Adding.NONE and not indicator.clusters:
             yield fault(
@@ -70,6 +70,37 @@ def adding_makes_sense(catalogue: Catalogue) -> Iterator[Fault]:
                 "no-clusters-to-add",
                 zh=("指标不分集群,无从汇总", "填写 clusters,或改为 none"),
                 en=("it is not reported by cluster: nothing to add", "give `clusters`, or use none"),
+            )
+
+
+def city_figures_stand_beside_the_counties(catalogue: Catalogue) -> Iterator[Fault]:
+    """A department's figure about the city has a value made of the counties' beside it, to differ from."""
+    for i, indicator in enumerate(catalogue.indicators):
+        city = indicator.reporting.city
+        if city is None:
+            continue
+        at = f"/indicators/{i}/reporting/city"
+        if indicator.reporting.about is not About.COUNTIES_AND_ZONES:
+            yield fault(
+                at,
+                "no-counties-beside",
+                zh=("city 是各县(市、区)报送之外部门另报的全市数", "about 写 counties-and-zones,或删去 city"),
+                en=("`city` is a department's figure beside those of the counties", "use it with counties-and-zones"),
+            )
+        elif indicator.over_organisations is Adding.NONE:
+            yield fault(
+                at,
+                "no-city-value-beside",
+                zh=("各县(市、区)的数不汇总成全市数,部门的数没有可对照的", "给 over_organisations,或删去 city"),
+                en=("the counties' figures make no city value to stand beside", "give `over_organisations`"),
+            )
+        body = catalogue.organisation.get(city.by)
+        if body is not None and body.kind is not OrganisationKind.DEPARTMENT:
+            yield fault(
+                f"{at}/by",
+                "city-figure-by-a-department",
+                zh=(f"{body.name} 不是市级部门", "写报送全市数的部门"),
+                en=(f"{body.id} is no department", "name the department that reports on the city"),
             )
 
 
@@ -175,7 +206,3 @@ def _covers(at: str, indicator: Indicator) -> Iterator[Fault]:
             zh=("年初累计只用于按月、季、半年或年报送的流量指标", "改为 period"),
             en=("year to date is for flows by month, quarter, half-year or year", "use period"),
         )
-
-
-def _is_share(indicator: Indicator) -> bool:
-    return indicator.kind is Kind.RATIO or indicator.unit in _SHARES

@@ -15,7 +15,7 @@ from fourones_shared.catalogue.model import (
     OrganisationKind,
     Zones,
 )
-from fourones_shared.catalogue.rules.lookup import fault, subject_ids
+from fourones_shared.catalogue.rules.lookup import fault, subject_ids, unlike_fields
 from fourones_shared.domain.periods import Frequency
 
 
@@ -156,10 +156,11 @@ def _can_be_raised(indicator: Indicator) -> set[Doubt]:
 
 def _alike(at: str, catalogue: Catalogue, one: Indicator, other: Indicator, *fields: str) -> Iterator[Fault]:
     """Every figure of the one has its counterpart of the other, and the fields are equal."""
-    unlike = [field for field in fields if _field(one, field) != _field(other, field)]
+    unlike = unlike_fields(one, other, *fields)
     if not set(one.clusters or (TOTAL,)) <= set(other.clusters or (TOTAL,)):
         unlike.append("clusters")
-    if not set(subject_ids(catalogue, one)) <= set(subject_ids(catalogue, other)):
+    # A department's figure about the city need not have its counterpart: then it is not held against anything.
+    if not set(subject_ids(catalogue, one, with_city_figure=False)) <= set(subject_ids(catalogue, other)):
         unlike.append("reporting.about")
     if one.id == other.id:
         unlike = ["id"]
@@ -173,10 +174,3 @@ def _alike(at: str, catalogue: Catalogue, one: Indicator, other: Indicator, *fie
                 "name another indicator that is reported alike, or make the two alike",
             ),
         )
-
-
-def _field(indicator: Indicator, path: str) -> object:
-    value: object = indicator
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value

@@ -15,7 +15,7 @@ from fourones_shared.catalogue.model import (
     Reporter,
     Target,
 )
-from fourones_shared.catalogue.rules.lookup import fault
+from fourones_shared.catalogue.rules.lookup import fault, inputs_of
 
 _CHINESE = {
     "sources": "来源",
@@ -130,7 +130,12 @@ def _of_indicator(at: str, indicator: Indicator) -> Iterator[Reference]:
         yield from _each(f"{at}/reporting/about", "organisations", reporting.about)
     if not isinstance(reporting.by, Reporter):
         yield f"{at}/reporting/by", "organisations", reporting.by
+    if reporting.city is not None:
+        yield f"{at}/reporting/city/by", "organisations", reporting.city.by
     yield from _each(f"{at}/reporting/may_not_apply", "organisations", reporting.may_not_apply)
+    yield from _one(f"{at}/weighted_by", "indicators", indicator.weighted_by)
+    for field, name in inputs_of(indicator):
+        yield f"{at}/derived/{field}", "indicators", name
     yield from _one(f"{at}/plausibility/months", "indicators", indicator.plausibility.months)
     yield from _one(f"{at}/plausibility/growth_of", "indicators", indicator.plausibility.growth_of)
 

@@ -3,35 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from decimal import Decimal
 
 from fourones_shared.catalogue.faults import Fault
-from fourones_shared.catalogue.model import TOTAL, Adding, Catalogue, Indicator, Target
+from fourones_shared.catalogue.model import TOTAL, Adding, Catalogue, CountAtOrAbove, Indicator, Target
 from fourones_shared.catalogue.rules.lookup import fault, indicator_of, period_or_none
 from fourones_shared.domain.numbers import format_decimal
 
 
 def cluster_totals_are_of_all_clusters(catalogue: Catalogue) -> Iterator[Fault]:
-    """A target on a total over clusters needs an indicator that all clusters of that scope report."""
+    """A target on a total over clusters, or on their number, needs figures of all clusters of that scope."""
     for i, target in enumerate(catalogue.targets):
         indicator = indicator_of(catalogue, target)
-        if indicator is None or target.cluster != TOTAL or indicator.over_clusters is Adding.NONE:
+        if indicator is None or target.cluster != TOTAL:
             continue
         scope = [c.id for c in catalogue.clusters if target.tier in {TOTAL, c.tier}]
-        left_out = [name for name in scope if name not in indicator.clusters]
-        if left_out:
-            why_zh, why_en = _why_left_out(catalogue, indicator, left_out)
-            counted = f"{len(scope) - len(left_out)}/{len(scope)}"
-            yield fault(
-                f"/targets/{i}/cluster" if target.tier == TOTAL else f"/targets/{i}/tier",
-                "not-all-clusters",
-                zh=(f"指标 {indicator.id} 只覆盖 {counted} 个集群,合计不成立:{why_zh}", "按集群分别设目标"),
-                en=(
-                    f"{indicator.id} covers {counted} clusters, so there is no total: {why_en}",
-                    "set a target for each cluster",
-                ),
-            )
+        at = f"/targets/{i}/cluster" if target.tier == TOTAL else f"/targets/{i}/tier"
+        sources = [catalogue.indicator[name] for name in indicator.inputs if name in catalogue.indicator]
+        if isinstance(indicator.derived, CountAtOrAbove):
+            yield from _all_counted(at, indicator, scope, {c for source in sources for c in source.clusters})
+            continue
+        for one in sources or [indicator]:
+            left_out = [name for name in scope if name not in one.clusters]
+            if left_out and one.over_clusters is not Adding.NONE:
+                yield _not_all(at, catalogue, one, scope, left_out)
 
 
 def sums_of_targets_add_up(catalogue: Catalogue) -> Iterator[Fault]:
@@ -62,6 +58,37 @@ def sums_of_targets_add_up(catalogue: Catalogue) -> Iterator[Fault]:
                     "mend one of them",
                 ),
             )
+
+
+def _all_counted(at: str, indicator: Indicator, scope: Sequence[str], counted: Collection[str]) -> Iterator[Fault]:
+    left_out = [name for name in scope if name not in counted]
+    if left_out:
+        share = f"{len(scope) - len(left_out)}/{len(scope)}"
+        yield fault(
+            at,
+            "not-all-clusters",
+            zh=(
+                f"{indicator.id} 只数得到 {share} 个集群,{'、'.join(left_out)} 没有指标",
+                "在 derived.of 补上它们的指标",
+            ),
+            en=(f"{indicator.id} counts only {share} clusters, not {', '.join(left_out)}", "add their indicators"),
+        )
+
+
+def _not_all(
+    at: str, catalogue: Catalogue, indicator: Indicator, scope: Sequence[str], left_out: Sequence[str]
+) -> Fault:
+    why_zh, why_en = _why_left_out(catalogue, indicator, left_out)
+    covered = f"{len(scope) - len(left_out)}/{len(scope)}"
+    return fault(
+        at,
+        "not-all-clusters",
+        zh=(f"指标 {indicator.id} 只覆盖 {covered} 个集群,合计不成立:{why_zh}", "按集群分别设目标"),
+        en=(
+            f"{indicator.id} covers {covered} clusters, so there is no total: {why_en}",
+            "set a target for each cluster",
+        ),
+    )
 
 
 def _why_left_out(catalogue: Catalogue, indicator: Indicator, left_out: Sequence[str]) -> tuple[str, str]:

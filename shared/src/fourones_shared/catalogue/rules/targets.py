@@ -13,6 +13,7 @@ from fourones_shared.catalogue.model import (
     Cadence,
     Catalogue,
     Comparator,
+    CountAtOrAbove,
     Covers,
     Direction,
     Indicator,
@@ -24,6 +25,8 @@ from fourones_shared.catalogue.rules.lookup import (
     CADENCE_FREQUENCY,
     fault,
     finer,
+    has_city_value,
+    in_total,
     indicator_of,
     period_fault,
     period_or_none,
@@ -60,9 +63,17 @@ def target_names_a_reported_scope(catalogue: Catalogue) -> Iterator[Fault]:
     """The roll-up that is judged exists: its organisation, cluster or tier is reported, or adds up."""
     for i, target in enumerate(catalogue.targets):
         indicator = indicator_of(catalogue, target)
-        if indicator is not None:
-            yield from _organisation(f"/targets/{i}", catalogue, target, indicator)
-            yield from _cluster(f"/targets/{i}", target, indicator)
+        if indicator is None:
+            continue
+        at = f"/targets/{i}"
+        if isinstance(indicator.derived, CountAtOrAbove):
+            yield from _counted(at, target, indicator)
+            continue
+        yield from _named(at, catalogue, target, indicator)
+        # A derived value is there where its inputs have a total.
+        for name in indicator.inputs or (indicator.id,):
+            if name in catalogue.indicator:
+                yield from _totals(at, catalogue, target, catalogue.indicator[name])
 
 
 def due_period_fits(catalogue: Catalogue) -> Iterator[Fault]:
@@ -167,26 +178,27 @@ def _fits(at: str, target: Target, indicator: Indicator) -> Iterator[Fault]:
         )
 
 
-def _organisation(at: str, catalogue: Catalogue, target: Target, indicator: Indicator) -> Iterator[Fault]:
-    subjects = subject_ids(catalogue, indicator)
-    if target.org != TOTAL:
-        if target.org in catalogue.organisation and target.org not in subjects:
+def _counted(at: str, target: Target, indicator: Indicator) -> Iterator[Fault]:
+    for field, code in (("org", target.org), ("cluster", target.cluster)):
+        if code != TOTAL:
             yield fault(
-                f"{at}/org",
-                "not-a-subject",
-                zh=(f"指标 {indicator.id} 不报送 {target.org} 的数", "写报送范围内的单位,或 _T"),
-                en=(f"{indicator.id} is not about {target.org}", "name one of its subjects, or _T"),
+                f"{at}/{field}",
+                "no-such-scope",
+                zh=(f"{indicator.id} 是达标个数,只有全市和梯队的", f"{field} 写 _T"),
+                en=(f"{indicator.id} is a count: it is of the city and of the tiers", f"write _T as `{field}`"),
             )
-    elif len(subjects) > 1 and indicator.over_organisations is Adding.NONE:
+
+
+def _named(at: str, catalogue: Catalogue, target: Target, indicator: Indicator) -> Iterator[Fault]:
+    """What it names is reported of the indicator."""
+    subjects = subject_ids(catalogue, indicator)
+    if target.org != TOTAL and target.org in catalogue.organisation and target.org not in subjects:
         yield fault(
             f"{at}/org",
-            "no-total-over-organisations",
-            zh=(f"指标 {indicator.id} 不跨单位汇总,没有全市数", "写明单位,或给指标 over_organisations"),
-            en=(f"{indicator.id} does not add up over organisations", "name one, or give `over_organisations`"),
+            "not-a-subject",
+            zh=(f"指标 {indicator.id} 不报送 {target.org} 的数", "写报送范围内的单位,或 _T"),
+            en=(f"{indicator.id} is not about {target.org}", "name one of its subjects, or _T"),
         )
-
-
-def _cluster(at: str, target: Target, indicator: Indicator) -> Iterator[Fault]:
     if target.tier != TOTAL and (target.cluster != TOTAL or target.org != TOTAL):
         yield fault(
             f"{at}/tier",
@@ -194,33 +206,60 @@ def _cluster(at: str, target: Target, indicator: Indicator) -> Iterator[Fault]:
             zh=("梯队的汇总不再分单位或集群", "tier 单独使用"),
             en=("a tier's total has neither organisation nor cluster", "use `tier` alone"),
         )
-    if target.cluster != TOTAL:
-        if target.cluster not in indicator.clusters:
-            yield fault(
-                f"{at}/cluster",
-                "cluster-not-reported",
-                zh=(
-                    f"指标 {indicator.id} 不报送集群 {target.cluster}",
-                    f"可选:{'、'.join(indicator.clusters) or '(不分集群,用 _T)'}",
-                ),
-                en=(
-                    f"{indicator.id} is not reported for {target.cluster}",
-                    f"choose of {', '.join(indicator.clusters) or 'none: use _T'}",
-                ),
-            )
-    elif indicator.clusters and indicator.over_clusters is Adding.NONE:
+    if target.cluster != TOTAL and target.cluster not in indicator.clusters:
+        yield fault(
+            f"{at}/cluster",
+            "cluster-not-reported",
+            zh=(
+                f"指标 {indicator.id} 不报送集群 {target.cluster}",
+                f"可选:{'、'.join(indicator.clusters) or '(不分集群,用 _T)'}",
+            ),
+            en=(
+                f"{indicator.id} is not reported for {target.cluster}",
+                f"choose of {', '.join(indicator.clusters) or 'none: use _T'}",
+            ),
+        )
+    elif target.tier != TOTAL and target.cluster == TOTAL and not indicator.clusters:
+        yield fault(
+            f"{at}/tier",
+            "cluster-not-reported",
+            zh=(f"指标 {indicator.id} 不分集群,没有梯队数", "删去 tier"),
+            en=(f"{indicator.id} has no clusters, hence no tiers", "remove `tier`"),
+        )
+
+
+def _totals(at: str, catalogue: Catalogue, target: Target, indicator: Indicator) -> Iterator[Fault]:
+    """What it leaves open adds up, by one way."""
+    over_organisations, over_clusters = indicator.over_organisations, indicator.over_clusters
+    organisations = in_total(catalogue, indicator) if target.org == TOTAL else ()
+    clusters = indicator.clusters if target.cluster == TOTAL else ()
+    if not has_city_value(catalogue, indicator) and target.org == TOTAL:
+        yield fault(
+            f"{at}/org",
+            "no-total-over-organisations",
+            zh=(f"指标 {indicator.id} 不跨单位汇总,没有全市数", "写明单位,或给指标 over_organisations"),
+            en=(f"{indicator.id} does not add up over organisations", "name one, or give `over_organisations`"),
+        )
+    if clusters and over_clusters is Adding.NONE:
         yield fault(
             f"{at}/cluster",
             "no-total-over-clusters",
             zh=(f"指标 {indicator.id} 不跨集群汇总", "写明集群,或给指标 over_clusters"),
             en=(f"{indicator.id} does not add up over clusters", "name a cluster, or give `over_clusters`"),
         )
-    elif target.tier != TOTAL and not indicator.clusters:
+    ways = {over_organisations, over_clusters}
+    if len(organisations) > 1 and len(clusters) > 1 and len(ways) > 1 and Adding.NONE not in ways:
         yield fault(
-            f"{at}/tier",
-            "cluster-not-reported",
-            zh=(f"指标 {indicator.id} 不分集群,没有梯队数", "删去 tier"),
-            en=(f"{indicator.id} has no clusters, hence no tiers", "remove `tier`"),
+            f"{at}/cluster",
+            "mixed-ways",
+            zh=(
+                f"指标 {indicator.id} 跨单位按 {over_organisations}、跨集群按 {over_clusters} 汇总,合起来没有一个数",
+                "写明集群或单位,或把两种汇总方式写成一致",
+            ),
+            en=(
+                f"{indicator.id} goes by {over_organisations} over organisations, by {over_clusters} over clusters",
+                "name a cluster or an organisation, or let the two ways be one",
+            ),
         )
 
 
