@@ -18,6 +18,7 @@ from fourones_alerting.judging.handlers import RollupHandler, rejudge_on_switch
 from fourones_alerting.judging.judges import Judges
 from fourones_alerting.judging.start import Start
 from fourones_alerting.judging.timekeeper import Timekeeper
+from fourones_alerting.metrics.pillars import PillarWindow
 from fourones_alerting.metrics.window import Window
 from fourones_alerting.settings import API_PORT, WORKER_PORT, AlertingSettings
 from fourones_shared.database.engine import api_engine, assert_durable, is_transient, worker_engine
@@ -68,21 +69,24 @@ def run_worker(settings: AlertingSettings, clock: Clock | None = None) -> int:
 
 def api(settings: AlertingSettings, clock: Clock) -> Process:
     """The API: it never speaks to Kafka, so that stored verdicts are served while the broker is away."""
-    engine = worker_engine(settings.database_url, name="alerting-api", pool_size=2)
+    engine = worker_engine(settings.database_url, name="alerting-api", pool_size=3)
     reference = ReferenceCopy(engine)
     window = Window(engine, clock)
+    pillars = PillarWindow(engine, clock, lambda: reference.in_force)
     app = service_app(
         title="Fourones alerting",
         description="What became of every target: verdict, light, and why.",
         reference=reference,
         clock=clock,
-        more_metrics=window.text,
+        more_metrics=lambda: window.text() + pillars.text(),
     )
     queries = api_engine(settings.database_url, name="alerting-api", pool_size=settings.database_pool)
     app.state.engine = queries
     app.include_router(assessments_router())
     app.router.lifespan_context = _disposing(queries.dispose)
-    return Process(app, {"reference": reference.follow, "metrics": window.follow}, engine.dispose)
+    return Process(
+        app, {"reference": reference.follow, "metrics": window.follow, "four-ones": pillars.follow}, engine.dispose
+    )
 
 
 def worker(settings: AlertingSettings, clock: Clock) -> Process:

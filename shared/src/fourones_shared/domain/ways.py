@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from fractions import Fraction
 
-from fourones_shared.catalogue.model import Cadence, Comparator, Direction, Indicator, Kind, Plan, Target
+from fourones_shared.catalogue.model import Cadence, Comparator, Covers, Direction, Indicator, Kind, Plan, Target
 from fourones_shared.domain.curves import PlanCurve, Point
 from fourones_shared.domain.periods import Frequency, Period, period_of
 
@@ -93,11 +93,37 @@ def due_day(target: Target, period: Period) -> date:
     return Period.parse(target.by or "").end
 
 
+def day_of(period: Period) -> date:
+    """The day by which a reporting period belongs to a longer one: a week's Thursday, else the last day."""
+    return period.start + timedelta(days=3) if period.frequency is Frequency.WEEK else period.end
+
+
 def stretch_of(per: Cadence, period: Period) -> Period:
     """The year, quarter, month or week that a reporting period belongs to; a week belongs by its Thursday."""
-    if period.frequency is Frequency.WEEK:
-        return period_of(_FREQUENCY[per], period.start + timedelta(days=3))
-    return period_of(_FREQUENCY[per], period.end)
+    return period_of(_FREQUENCY[per], day_of(period))
+
+
+def cell_of(target: Target, indicator: Indicator, period: Period) -> Period:
+    """The stretch whose total the target's value is about; the period itself for levels and relations."""
+    if indicator.kind is not Kind.FLOW:
+        return period
+    if target.per is not None:
+        return stretch_of(target.per, period)
+    if indicator.covers is Covers.YEAR_TO_DATE:
+        return stretch_of(Cadence.YEAR, period)
+    due = Period.parse(target.by or "")
+    if due.frequency is Frequency.RANGE:
+        return due if due.contains(period) else period
+    if (due.end - due.start) <= (period.end - period.start):
+        return period
+    return period_of(due.frequency, day_of(period))
+
+
+def adds_up(target: Target, indicator: Indicator) -> bool:
+    """Whether the target's value is the sum of several reported ones."""
+    if indicator.kind is not Kind.FLOW or indicator.covers is not Covers.PERIOD:
+        return False
+    return target.per is not None or Period.parse(target.by or "").frequency is not indicator.reporting.frequency
 
 
 def sense_of(target: Target, indicator: Indicator) -> int:

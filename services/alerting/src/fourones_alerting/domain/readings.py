@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
-from fourones_shared.catalogue.model import Cadence, Covers, Indicator, Kind, Plan, Target
-from fourones_shared.domain.periods import Frequency, Period, period_of
-from fourones_shared.domain.ways import due_day, stretch_of
+from fourones_shared.catalogue.model import Cadence, Covers, Indicator, Plan, Target
+from fourones_shared.domain.periods import Frequency, Period
+from fourones_shared.domain.ways import adds_up, cell_of, due_day, stretch_of
 from fourones_shared.errors import CatalogueRefused
 from fourones_shared.events.model import Status
 
@@ -127,7 +127,7 @@ def readings_of(
     for period in sorted(newest):
         if not newest[period].does_not_apply:
             readings.append(_reading(target, indicator, newest[period]))
-            if _adds_up(target, indicator) and len(readings) > 1 and readings[-2].cell == readings[-1].cell:
+            if adds_up(target, indicator) and len(readings) > 1 and readings[-2].cell == readings[-1].cell:
                 readings[-1] = _added(readings[-2], readings[-1])
     return tuple(readings)
 
@@ -141,7 +141,7 @@ def _is_in_time(target: Target, plan: Plan, period: Period) -> bool:
 
 
 def _reading(target: Target, indicator: Indicator, seen: Observation) -> Reading:
-    cell = _cell(target, indicator, seen.period)
+    cell = cell_of(target, indicator, seen.period)
     following = None if seen.period.frequency is Frequency.RANGE and cell == seen.period else seen.period.next()
     due = due_day(target, seen.period)
     if following is None:
@@ -150,7 +150,7 @@ def _reading(target: Target, indicator: Indicator, seen: Observation) -> Reading
         last = stretch_of(target.per, following) != stretch_of(target.per, seen.period)
     else:
         last = following.end > due
-    ends_cell = following is None or _cell(target, indicator, following) != cell
+    ends_cell = following is None or cell_of(target, indicator, following) != cell
     return Reading(
         period=seen.period,
         value=seen.value,
@@ -167,28 +167,6 @@ def _reading(target: Target, indicator: Indicator, seen: Observation) -> Reading
         notes=seen.notes,
         missing=seen.missing,
     )
-
-
-def _cell(target: Target, indicator: Indicator, period: Period) -> Period:
-    """The stretch whose total the target's value is about; the period itself for levels and relations."""
-    if indicator.kind is not Kind.FLOW:
-        return period
-    if target.per is not None:
-        return stretch_of(target.per, period)
-    if indicator.covers is Covers.YEAR_TO_DATE:
-        return stretch_of(Cadence.YEAR, period)
-    due = Period.parse(target.by or "")
-    if due.frequency is Frequency.RANGE:
-        return due if due.contains(period) else period
-    if (due.end - due.start) <= (period.end - period.start):
-        return period
-    return period_of(due.frequency, period.start if period.frequency is Frequency.WEEK else period.end)
-
-
-def _adds_up(target: Target, indicator: Indicator) -> bool:
-    if indicator.kind is not Kind.FLOW or indicator.covers is not Covers.PERIOD:
-        return False
-    return target.per is not None or Period.parse(target.by or "").frequency is not indicator.reporting.frequency
 
 
 def _added(before: Reading, own: Reading) -> Reading:

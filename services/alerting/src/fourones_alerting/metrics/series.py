@@ -43,16 +43,26 @@ def exposition(assessments: Sequence[Shown]) -> bytes:
     labelled = [(_labels(shown), shown) for shown in assessments]
     lines: list[str] = []
     for name, description, value_of in _GAUGES:
-        lines += _head(name, description)
+        lines += head(name, description)
         for labels, shown in labelled:
             value = value_of(shown)
             if value is not None:
                 lines.append(f"{name}{{{labels}}} {float(value)!r}")
-    lines += _head("fourones_target_verdict", "The verdict of the target: one of the set is 1.")
+    lines += head("fourones_target_verdict", "The verdict of the target: one of the set is 1.")
     lines += _verdicts(labelled)
-    lines += _head("fourones_target_responsible", "Who answers for the target; rules and boards join it.")
+    lines += head("fourones_target_responsible", "Who answers for the target; rules and boards join it.")
     lines += _responsible(assessments)
     return ("\n".join(lines) + "\n").encode()
+
+
+def head(name: str, description: str) -> tuple[str, str]:
+    """The lines before the samples of a gauge."""
+    return f"# HELP {name} {description}", f"# TYPE {name} gauge"
+
+
+def label_values(**values: str) -> str:
+    """Labels as they stand between the braces, in the order given."""
+    return ",".join(f'{name}="{_escaped(value)}"' for name, value in values.items())
 
 
 def _share(part: int, whole: int) -> float | None:
@@ -95,10 +105,6 @@ _GAUGES: tuple[tuple[str, str, Callable[[Shown], Decimal | float | int | None]],
 )
 
 
-def _head(name: str, description: str) -> tuple[str, str]:
-    return f"# HELP {name} {description}", f"# TYPE {name} gauge"
-
-
 def _verdicts(labelled: Iterable[tuple[str, Shown]]) -> Iterator[str]:
     for labels, shown in labelled:
         for verdict in Verdict:
@@ -114,16 +120,15 @@ def _responsible(assessments: Iterable[Shown]) -> Iterator[str]:
 
 
 def _labels(shown: Shown) -> str:
-    values = (
-        ("plan", shown.plan),
-        ("target", shown.target),
-        ("indicator", shown.indicator),
-        ("cluster", shown.cluster),
-        ("pillar", shown.pillar or ""),
-        ("org", shown.org),
-        ("period_type", shown.period_type),
+    return label_values(
+        plan=shown.plan,
+        target=shown.target,
+        indicator=shown.indicator,
+        cluster=shown.cluster,
+        pillar=shown.pillar or "",
+        org=shown.org,
+        period_type=shown.period_type,
     )
-    return ",".join(f'{name}="{_escaped(value)}"' for name, value in values)
 
 
 def _escaped(value: str) -> str:
