@@ -2,12 +2,10 @@
 
 import itertools
 import threading
-from contextlib import closing
-from decimal import Decimal
 
 import pytest
-from faults.posting import ORGANISATIONS, SCALE, Poster, receipt, revisions, verify
-from support.system import SystemClient
+from faults.accounts import Accounts, check_nothing_waits
+from faults.posting import ORGANISATIONS, Poster, a_figure, join, receipt, verify, wait_applied
 from support.waiting import eventually
 
 pytestmark = pytest.mark.faults
@@ -18,22 +16,16 @@ OUTAGE_S = 60.0
 PAUSE_S = 0.1
 
 
-@pytest.fixture
-def system(whole_system):
-    with closing(SystemClient(whole_system.endpoints)) as client:
-        yield client
-
-
 def test_with_the_broker_away_for_a_minute_every_figure_arrives_once_and_in_order(whole_system, system):
     enough = threading.Event()
 
-    def values():
+    def submissions():
         for number in itertools.count(1):
             if enough.wait(PAUSE_S):
                 return
-            yield f"{number}.25"
+            yield [a_figure(CLUSTER, PERIOD, f"{number}.25")]
 
-    posters = [Poster(system, org, CLUSTER, PERIOD, values) for org in ORGANISATIONS]
+    posters = [Poster(system, org, submissions) for org in ORGANISATIONS]
     for poster in posters:
         poster.start()
     eventually(lambda: all(len(poster.acknowledged) >= 10 for poster in posters), within_s=60)
@@ -47,22 +39,19 @@ def test_with_the_broker_away_for_a_minute_every_figure_arrives_once_and_in_orde
         enough.wait(OUTAGE_S)
         assert all(poster.failure is None for poster in posters), [poster.failure for poster in posters]
         assert all(len(poster.acknowledged) > was + 50 for poster, was in zip(posters, before, strict=True))
-        assert receipt(system, posters[0].acknowledged[-2]) == "accepted"
+        assert receipt(system, posters[0].acknowledged[-2].submission) == "accepted"
     finally:
         whole_system.start_program("kafka")
     # Load goes on while the outbox empties.
-    eventually(lambda: receipt(system, posters[0].acknowledged[before[0] + 10]) == "applied", within_s=180)
+    first_after = posters[0].acknowledged[before[0] + 10].submission
+    eventually(lambda: receipt(system, first_after) == "applied", within_s=180)
     enough.set()
-    for poster in posters:
-        poster.join(timeout=120)
-        assert poster.failure is None, poster.failure
+    join(posters)
     whole_system.wait_ready()
 
-    newest = [poster.acknowledged[-1] for poster in posters]
-    eventually(lambda: {receipt(system, submission) for submission in newest} == {"applied"}, within_s=180)
-    expected = sum(Decimal(poster.last_value) for poster in posters)
-    total = system.rollup(indicator=SCALE, org="_T", cluster=CLUSTER, period=PERIOD)
-    assert Decimal(total["value"]) == expected
-    for poster, org in zip(posters, ORGANISATIONS, strict=True):
-        assert revisions(system, org, CLUSTER, PERIOD) == poster.acknowledged
+    wait_applied(system, posters)
+    check_nothing_waits(whole_system)
+    accounts = Accounts(posters)
+    accounts.check_figures(system)
+    accounts.check_totals(system, PERIOD)
     verify(whole_system)
