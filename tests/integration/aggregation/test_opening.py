@@ -2,7 +2,7 @@ from integration.aggregation.keeping import TODAY, Aggregation, a_figure, a_subm
 from sqlalchemy import text
 from support.catalogue import COUNTIES_AND_ZONES, PEI, SCALE, a_catalogue, default_organisations
 
-from fourones_aggregation.domain.scopes import Shapes
+from fourones_aggregation.domain.shapes import Shapes
 from fourones_aggregation.opening import open_pairs
 from fourones_shared.domain.periods import Period
 

@@ -28,7 +28,7 @@ def lock_organisations(connection: Connection, org_ids: Sequence[int]) -> None:
 
 def read_figures(connection: Connection, keys: Sequence[FigureKey]) -> dict[FigureKey, Known]:
     """The current revisions of those that exist."""
-    found = connection.execute(_READ, _key_arrays(keys))
+    found = connection.execute(_READ, key_arrays(keys))
     return {keys[place - 1]: Known(*known) for place, *known in found}
 
 
@@ -50,12 +50,12 @@ def write_figures(
     """
     stamped = {"at": mark.at, "snapshot": mark.snapshot}
     if replaced:
-        connection.execute(_KEEP_REPLACED, _key_arrays(replaced))
+        connection.execute(_KEEP_REPLACED, key_arrays(replaced))
     if late:
-        arrays = _key_arrays([key for key, _ in late]) | _revision_arrays([revision for _, revision in late])
+        arrays = key_arrays([key for key, _ in late]) | revision_arrays([revision for _, revision in late])
         connection.execute(_KEEP_LATE, arrays | stamped)
     if winners:
-        arrays = _key_arrays([key for key, _, _ in winners]) | _revision_arrays([r for _, r, _ in winners])
+        arrays = key_arrays([key for key, _, _ in winners]) | revision_arrays([r for _, r, _ in winners])
         connection.execute(_PUT, arrays | stamped | {"excluded": booleans(e for _, _, e in winners)})
 
 
@@ -63,55 +63,60 @@ def write_figures(
 ADVISORY_SPACE = 4101
 
 
-def _key_arrays(keys: Sequence[FigureKey]) -> dict[str, str]:
+def key_arrays(keys: Sequence[FigureKey]) -> dict[str, str]:
+    """Parameters of `KEYS`."""
     columns = zip(*keys, strict=True)
     return {f"k{n}": numbers(column) for n, column in enumerate(columns)}
 
 
-def _revision_arrays(revisions: Sequence[Revision]) -> dict[str, str]:
+def revision_arrays(revisions: Sequence[Revision]) -> dict[str, str]:
+    """Parameters of `REVISION`."""
+    sequences, values, statuses, withdrawn, submissions, reporters, accepted, notes, justifications = zip(
+        *revisions, strict=True
+    )
     return {
-        "sequences": numbers(r.sequence for r in revisions),
-        "values": numbers(r.value for r in revisions),
-        "statuses": texts(r.status for r in revisions),
-        "withdrawn": booleans(r.withdrawn for r in revisions),
-        "notes": texts(r.note for r in revisions),
-        "justifications": texts(r.justification for r in revisions),
-        "submissions": texts(r.submission_id for r in revisions),
-        "reporters": texts(r.reported_by for r in revisions),
-        "accepted": days(r.accepted_at for r in revisions),
+        "sequences": numbers(sequences),
+        "values": numbers(values),
+        "statuses": texts(statuses),
+        "withdrawn": booleans(withdrawn),
+        "notes": texts(notes),
+        "justifications": texts(justifications),
+        "submissions": texts(submissions),
+        "reporters": texts(reporters),
+        "accepted": days(accepted),
     }
 
 
-_KEYS = "CAST(:k0 AS int[]), CAST(:k1 AS int[]), CAST(:k2 AS int[]), CAST(:k3 AS int[])"
-_KEY_NAMES = "indicator_id, org_id, cluster_id, period_id"
-_REVISION = (
+KEYS = "CAST(:k0 AS int[]), CAST(:k1 AS int[]), CAST(:k2 AS int[]), CAST(:k3 AS int[])"
+KEY_NAMES = "indicator_id, org_id, cluster_id, period_id"
+REVISION = (
     "CAST(:sequences AS bigint[]), CAST(:values AS numeric[]), CAST(:statuses AS text[]),"
     " CAST(:withdrawn AS boolean[]), CAST(:notes AS text[]), CAST(:justifications AS text[]),"
     " CAST(:submissions AS text[]), CAST(:reporters AS text[]), CAST(:accepted AS timestamptz[])"
 )
-_REVISION_NAMES = "sequence, value, status, withdrawn, note, justification, submission_id, reported_by, accepted_at"
-_HISTORY = f"{_KEY_NAMES}, {_REVISION_NAMES}, applied_at, snapshot"
+REVISION_NAMES = "sequence, value, status, withdrawn, note, justification, submission_id, reported_by, accepted_at"
+_HISTORY = f"{KEY_NAMES}, {REVISION_NAMES}, applied_at, snapshot"
 
 _LOCK_ORGANISATIONS = text("SELECT pg_advisory_xact_lock(:space, org) FROM unnest(CAST(:orgs AS int[])) AS org")
 # The places of the keys are all that comes back of them: fewer bytes, and no dictionary of rows to build.
 _READ = text(
-    f"SELECT k.place, f.sequence, f.value, f.status, f.withdrawn, f.excluded FROM unnest({_KEYS})"  # noqa: S608
-    f" WITH ORDINALITY AS k ({_KEY_NAMES}, place) JOIN figure f USING ({_KEY_NAMES})"
+    f"SELECT k.place, f.sequence, f.value, f.status, f.withdrawn, f.excluded FROM unnest({KEYS})"  # noqa: S608
+    f" WITH ORDINALITY AS k ({KEY_NAMES}, place) JOIN figure f USING ({KEY_NAMES})"
 )
 _KEEP_REPLACED = text(
-    f"INSERT INTO figure_revision ({_HISTORY}) SELECT {_HISTORY} FROM unnest({_KEYS}) AS k ({_KEY_NAMES})"  # noqa: S608
-    f" JOIN figure f USING ({_KEY_NAMES}) ON CONFLICT DO NOTHING"
+    f"INSERT INTO figure_revision ({_HISTORY}) SELECT {_HISTORY} FROM unnest({KEYS}) AS k ({KEY_NAMES})"  # noqa: S608
+    f" JOIN figure f USING ({KEY_NAMES}) ON CONFLICT DO NOTHING"
 )
 _KEEP_LATE = text(
     f"INSERT INTO figure_revision ({_HISTORY})"  # noqa: S608
-    f" SELECT r.*, :at, :snapshot FROM unnest({_KEYS}, {_REVISION}) AS r ON CONFLICT DO NOTHING"
+    f" SELECT r.*, :at, :snapshot FROM unnest({KEYS}, {REVISION}) AS r ON CONFLICT DO NOTHING"
 )
 _PUT = text(
     f"INSERT INTO figure AS f ({_HISTORY}, excluded)"  # noqa: S608
-    f" SELECT {_KEY_NAMES}, {_REVISION_NAMES}, :at, :snapshot, excluded"
-    f" FROM unnest({_KEYS}, {_REVISION}, CAST(:excluded AS boolean[]))"
-    f" AS r ({_KEY_NAMES}, {_REVISION_NAMES}, excluded)"
-    f" ON CONFLICT ({_KEY_NAMES}) DO UPDATE SET sequence = excluded.sequence, value = excluded.value,"
+    f" SELECT {KEY_NAMES}, {REVISION_NAMES}, :at, :snapshot, excluded"
+    f" FROM unnest({KEYS}, {REVISION}, CAST(:excluded AS boolean[]))"
+    f" AS r ({KEY_NAMES}, {REVISION_NAMES}, excluded)"
+    f" ON CONFLICT ({KEY_NAMES}) DO UPDATE SET sequence = excluded.sequence, value = excluded.value,"
     " status = excluded.status, withdrawn = excluded.withdrawn, note = excluded.note,"
     " justification = excluded.justification, submission_id = excluded.submission_id,"
     " reported_by = excluded.reported_by, accepted_at = excluded.accepted_at, applied_at = excluded.applied_at,"

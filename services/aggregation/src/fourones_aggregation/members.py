@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
-from fourones_aggregation.opening import INSIDE
+from fourones_aggregation.opening import APART
+from fourones_aggregation.temporal import AS_OF, LIVE, Tables
+
+MISSING_AT_MOST = 50
+# Expected and not reported: nothing there, declared missing, or "does not apply" without the catalogue's leave.
+MISSING = "(f.value IS NULL AND NOT (f.status IS NOT DISTINCT FROM 'M' AND d.may_not_apply))"
+# By cluster where the roll-up is about one organisation, else by organisation.
+NAME = "CASE WHEN r.org_id <> 0 AND d.cluster_id <> 0 THEN c.code ELSE o.code END"
 
 
 def duty_in_scope(rollup: str) -> str:
@@ -14,26 +21,33 @@ def duty_in_scope(rollup: str) -> str:
     """
     return (
         f"d.indicator_id = {rollup}.indicator_id AND d.period_id = {rollup}.period_id"
-        f" AND ({rollup}.org_id = d.org_id OR ({rollup}.org_id = 0 AND d.repeats & {INSIDE} = 0))"
+        f" AND ({rollup}.org_id = d.org_id OR ({rollup}.org_id = 0 AND d.repeats & {APART} = 0))"
         f" AND ({rollup}.cluster_id = 0 OR {rollup}.cluster_id = d.cluster_id)"
         f" AND ({rollup}.tier_id = 0 OR {rollup}.tier_id = d.tier_id)"
     )
 
 
-# To follow a roll-up named `r`. A withdrawn figure is none; an excluded one has no duty and so never meets this join.
-MEMBER_JOIN = (
-    f"JOIN duty d ON {duty_in_scope('r')}"
-    " JOIN organisation o ON o.org_id = d.org_id JOIN cluster c ON c.cluster_id = d.cluster_id"
-    " LEFT JOIN figure f ON f.indicator_id = d.indicator_id AND f.org_id = d.org_id"
-    " AND f.cluster_id = d.cluster_id AND f.period_id = d.period_id AND NOT f.withdrawn"
-)
-# Expected and not reported: nothing there, declared missing, or "does not apply" without the catalogue's leave.
-MISSING = "(f.value IS NULL AND NOT (f.status IS NOT DISTINCT FROM 'M' AND d.may_not_apply))"
-MISSING_AT_MOST = 50
-# By cluster where the roll-up is about one organisation, else by organisation.
-NAME = "CASE WHEN r.org_id <> 0 AND d.cluster_id <> 0 THEN c.code ELSE o.code END"
-MISSING_NAMES = text(
-    f"SELECT r.rollup_id, (array_agg(DISTINCT {NAME}) FILTER (WHERE {MISSING}))[1:{MISSING_AT_MOST}] AS missing"  # noqa: S608
-    f" FROM rollup r {MEMBER_JOIN} WHERE r.live AND r.reported < r.expected"
-    " AND r.rollup_id = ANY(CAST(:ids AS bigint[])) GROUP BY r.rollup_id"
-)
+def member_join(tables: Tables) -> str:
+    """To follow a roll-up named `r`. A withdrawn figure is none; an excluded one has no duty and never meets this."""
+    return (
+        f"JOIN {tables.duty} d ON {duty_in_scope('r')}"
+        " JOIN organisation o ON o.org_id = d.org_id JOIN cluster c ON c.cluster_id = d.cluster_id"
+        f"{tables.figure('f', 'd')}"
+    )
+
+
+def missing_names(tables: Tables) -> TextClause:
+    """The statement that names up to 50 of those missing from each incomplete roll-up among `ids`."""
+    return _MISSING_NAMES if tables is LIVE else _MISSING_NAMES_AS_OF
+
+
+def _missing_names(tables: Tables) -> TextClause:
+    return text(
+        f"SELECT r.rollup_id, (array_agg(DISTINCT {NAME}) FILTER (WHERE {MISSING}))[1:{MISSING_AT_MOST}] AS missing"  # noqa: S608
+        f" FROM {tables.rollup} r {member_join(tables)} WHERE r.live AND r.reported < r.expected"
+        " AND r.rollup_id = ANY(CAST(:ids AS bigint[])) GROUP BY r.rollup_id"
+    )
+
+
+_MISSING_NAMES = _missing_names(LIVE)
+_MISSING_NAMES_AS_OF = _missing_names(AS_OF)

@@ -10,15 +10,20 @@ from sqlalchemy import Connection, text
 
 from fourones_aggregation.arrays import booleans, days, numbers, texts
 from fourones_aggregation.dimensions import Dimensions
-from fourones_aggregation.domain.scopes import CITY, Place, Scope, Shape, Shapes
+from fourones_aggregation.domain.scopes import CITY, Place, Scope
+from fourones_aggregation.domain.shapes import Shape, Shapes
+from fourones_aggregation.temporal import DUTY_COLUMNS
 from fourones_shared.catalogue.duties import due_at
 from fourones_shared.catalogue.model import TOTAL
 from fourones_shared.domain.periods import Period
 
 # Bits of `duty.repeats`: the scopes without a row that are answered from the figure itself.
 OWN, OVER_ORGANISATIONS, OVER_CLUSTERS, OVER_TIER, OVER_CITY = 1, 2, 4, 8, 16
-# Beside them there: the place counts through its districts, and is no member of scopes over organisations.
-INSIDE = 32
+# Beside them there: the place is no member of scopes over organisations.
+APART = 32
+
+# No snapshot: the duty is being opened by the transaction that sees this.
+UNDATED = -1
 
 Pair = tuple[str, Period]
 """An indicator and a period."""
@@ -74,20 +79,31 @@ def wanted(dimensions: Dimensions, shapes: Shapes, pairs: Iterable[Pair]) -> Wan
 def open_pairs(
     connection: Connection, dimensions: Dimensions, shapes: Shapes, pairs: Sequence[Pair], now: datetime
 ) -> list[int]:
-    """Make what is missing; idempotent. The new rows have no version yet: announce them.
+    """Make what is missing; idempotent. The new duties want `date_duties`, the new roll-ups a first version.
 
     Returns:
         The numbers of the roll-up rows that are new, or live again.
     """
     rows = wanted(dimensions, shapes, pairs)
-    if not rows.duties:
+    if rows.duties:
+        connection.execute(_OPEN_DUTIES, rows.duty_arrays() | {"now": now})
+    if not rows.rollups:
         return []
-    connection.execute(_OPEN_DUTIES, rows.duty_arrays() | {"now": now})
     arrays = rows.rollup_arrays()
     made = list(connection.execute(_OPEN_ROLLUPS, arrays | {"now": now}).scalars())
     if len(made) < len(rows.rollups):
         made += connection.execute(_REVIVE_ROLLUPS, arrays).scalars()
     return sorted(made)
+
+
+def date_duties(connection: Connection, dimensions: Dimensions, pairs: Sequence[Pair], snapshot: int) -> None:
+    """Say since which snapshot the duties of these periods are there: it is known only once all locks are held."""
+    if pairs:
+        indicators = dimensions.indicators.ids({indicator for indicator, _ in pairs})
+        periods = dimensions.periods.ids({period.key for _, period in pairs})
+        columns = list(zip(*((indicators[i], periods[p.key]) for i, p in pairs), strict=True))
+        arrays = {"i": numbers(columns[0]), "p": numbers(columns[1])}
+        connection.execute(_DATE_DUTIES, arrays | {"snapshot": snapshot, "undated": UNDATED})
 
 
 class _Numbers:
@@ -111,7 +127,7 @@ class _Numbers:
 
 
 def _terms(shape: Shape, place: Place) -> tuple[bool, int]:
-    bits = INSIDE if place.inside else 0
+    bits = APART if place.apart else 0
     for scope in shape.repeats_of[place.org, place.cluster]:
         bits |= _bit(scope, place)
     return place.org in shape.may_not_apply, bits
@@ -137,14 +153,18 @@ ROLLUP_ROWS = (
     " CAST(:r5 AS text[]), CAST(:r6 AS text[]), CAST(:r7 AS timestamptz[]), CAST(:r8 AS int[])) AS w"
     " (indicator_id, period_id, org_id, cluster_id, tier_id, rule, unit, due_at, expected)"
 )
-DUTY_COLUMNS = (
-    "(indicator_id, period_id, org_id, cluster_id, tier_id, reporter_id, due_at, may_not_apply, repeats, opened_at)"
-)
 ROLLUP_COLUMNS = (
     "(indicator_id, period_id, org_id, cluster_id, tier_id, rule, unit, due_at, expected, live, total, reported,"
     " provisional, estimated, forecast, version, cause, catalogue_version, snapshot, recorded_at)"
 )
-_OPEN_DUTIES = text(f"INSERT INTO duty {DUTY_COLUMNS} SELECT w.*, :now FROM {DUTY_ROWS} ON CONFLICT DO NOTHING")  # noqa: S608
+_OPEN_DUTIES = text(
+    f"INSERT INTO duty ({DUTY_COLUMNS}) SELECT w.*, :now, {UNDATED} FROM {DUTY_ROWS} ON CONFLICT DO NOTHING"  # noqa: S608
+)
+_DATE_DUTIES = text(
+    "UPDATE duty d SET since = :snapshot"
+    " FROM unnest(CAST(:i AS int[]), CAST(:p AS int[])) AS k (indicator_id, period_id)"
+    " WHERE d.indicator_id = k.indicator_id AND d.period_id = k.period_id AND d.since = :undated"
+)
 # Rows that are there already may be locked by batches that move them, in the order of their numbers; an upsert would
 # wait for them in the order of their keys, and both for each other. So it passes them by, and locks only dead ones.
 _OPEN_ROLLUPS = text(

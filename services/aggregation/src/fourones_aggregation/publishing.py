@@ -16,10 +16,12 @@ from sqlalchemy import Connection, text
 
 from fourones_aggregation.arrays import numbers
 from fourones_aggregation.catalogues import CatalogueVersions
-from fourones_aggregation.domain.answers import Earlier, carried, state_of, status_of, value_of, with_carried
+from fourones_aggregation.domain.answers import Earlier, carried, shown, state_of, with_carried
+from fourones_aggregation.domain.facts import Fact
 from fourones_aggregation.domain.scopes import Rule
-from fourones_aggregation.members import MEMBER_JOIN, MISSING, MISSING_AT_MOST, NAME
+from fourones_aggregation.members import MISSING, MISSING_AT_MOST, NAME, member_join
 from fourones_aggregation.receipts import SOURCE
+from fourones_aggregation.temporal import LIVE
 from fourones_shared.domain.clock import Clock
 from fourones_shared.domain.periods import Period
 from fourones_shared.events.envelope import wrap
@@ -84,6 +86,7 @@ def measure(connection: Connection) -> Backlog:
 
 def _message(row: Any, put_in: Sequence[Decimal], now: datetime) -> OutboxMessage:
     rule = Rule(row.rule)
+    fact = shown(row)
     event = RollupChanged(
         indicator=row.indicator,
         org=row.org,
@@ -91,11 +94,11 @@ def _message(row: Any, put_in: Sequence[Decimal], now: datetime) -> OutboxMessag
         tier=row.tier,
         period=row.period,
         version=row.version,
-        value=value_of(rule, row.total, row.reported),
+        value=fact.value,
         unit=row.unit,
-        status=status_of(row.provisional, row.estimated, row.forecast),
-        coverage=Coverage(reported=row.reported, expected=row.expected, missing=tuple(row.missing or ())),
-        carried_value=with_carried(rule, row.total, row.reported, put_in),
+        status=fact.status or Status.NORMAL,
+        coverage=Coverage(reported=fact.reported, expected=fact.expected, missing=_missing(fact, row.missing or ())),
+        carried_value=None if rule.is_computed else with_carried(rule, row.total, row.reported, put_in),
         due_at=row.due_at,
         members=tuple(_member(member, row.due_at, now) for member in row.members or ()),
         members_total=row.members_total or 0,
@@ -115,6 +118,13 @@ def _message(row: Any, put_in: Sequence[Decimal], now: datetime) -> OutboxMessag
     return OutboxMessage(
         row.rollup_id, wire.topic, wire.key, wire.value, wire.headers, str(row.version), event.indicator.encode()
     )
+
+
+def _missing(fact: Fact, members: Sequence[str]) -> tuple[str, ...]:
+    """A derived value names who lacks in its inputs; who has not reported it does not lack where it is computed."""
+    if fact.missing or fact.complete:
+        return fact.missing
+    return tuple(members)
 
 
 def _member(columns: Sequence[Any], due_at: datetime, now: datetime) -> Member:
@@ -138,7 +148,7 @@ _TAKE = text(
     " member AS MATERIALIZED (SELECT r.rollup_id, d.indicator_id, d.org_id, d.cluster_id, d.period_id,"
     " o.code AS org, c.code AS cluster, d.may_not_apply, f.value, f.status, f.note, f.sequence,"
     f" {NAME} AS name, {MISSING} AS is_missing, row_number() OVER (PARTITION BY r.rollup_id"
-    f" ORDER BY {MISSING} DESC, o.code, c.code) AS place FROM taken r {MEMBER_JOIN} WHERE r.live),"
+    f" ORDER BY {MISSING} DESC, o.code, c.code) AS place FROM taken r {member_join(LIVE)} WHERE r.live),"
     " known AS MATERIALIZED (SELECT m.*, l.earlier"
     " FROM (SELECT DISTINCT indicator_id, org_id, cluster_id, period_id FROM member WHERE is_missing) m"
     " JOIN period this ON this.period_id = m.period_id"

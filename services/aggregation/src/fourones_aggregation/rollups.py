@@ -2,11 +2,13 @@
 
 Order of locks in every transaction of this service: consumer positions, catalogue in force, organisations (advisory),
 duties and new roll-up rows, roll-up rows by their number, the snapshot, pending publications by their number.
+
+A row has at most one version per snapshot, which is kept in `rollup_version`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,6 +16,7 @@ from sqlalchemy import Connection, text
 
 from fourones_aggregation.arrays import days, numbers, texts
 from fourones_aggregation.domain.differences import Movement
+from fourones_aggregation.temporal import STATE_COLUMNS
 from fourones_shared.domain.clock import Clock
 from fourones_shared.errors import Stop
 from fourones_shared.events.model import Cause
@@ -36,27 +39,33 @@ def stamp(connection: Connection, clock: Clock, catalogue_version: int) -> Stamp
 
     Commits therefore become visible in the order of their numbers: a reader who sees a number sees all before it.
     """
-    last = connection.execute(_LOCK_SNAPSHOT).one()
     # A machine whose clock is behind must not put a later snapshot before an earlier one.
-    at = max(clock.now(), last.taken_at)
-    connection.execute(_NEXT_SNAPSHOT, {"number": last.number + 1, "at": at})
-    return Stamp(last.number + 1, at, catalogue_version)
+    taken = connection.execute(_NEXT_SNAPSHOT, {"now": clock.now(), "catalogue_version": catalogue_version}).one()
+    return Stamp(taken.number, taken.taken_at, catalogue_version)
 
 
-def lock_rollups(connection: Connection, keys: Sequence[RollupKey]) -> dict[RollupKey, int]:
+def lock_rollups(
+    connection: Connection, moved: Collection[RollupKey], dependent: Collection[RollupKey] = ()
+) -> dict[RollupKey, int]:
     """Lock the rows in the order of their numbers and tell the numbers.
+
+    Args:
+        connection: in the transaction that changes them.
+        moved: rows that must be there.
+        dependent: rows that are computed from what has moved; one whose period has not opened has no row yet.
 
     Raises:
         Stop: when a row is missing, which no repetition would mend.
     """
+    keys = list({**dict.fromkeys(moved), **dict.fromkeys(dependent)})
     if not keys:
         return {}
     columns = list(zip(*keys, strict=True))
     found = connection.execute(_LOCK_ROLLUPS, {f"c{n}": numbers(column) for n, column in enumerate(columns)})
     ids = {keys[row.place - 1]: row.rollup_id for row in found}
-    if len(ids) != len(keys):
-        lost = next(key for key in keys if key not in ids)
-        raise Stop(f"{len(keys) - len(ids)} roll-up row(s) are missing, {lost} for one: run `verify` before going on")
+    lost = [key for key in moved if key not in ids]
+    if lost:
+        raise Stop(f"{len(lost)} roll-up row(s) are missing, {lost[0]} for one: run `verify` before going on")
     return ids
 
 
@@ -102,8 +111,12 @@ def announce(connection: Connection, rollup_ids: Sequence[int], mark: Stamp, cau
     )
 
 
-_LOCK_SNAPSHOT = text("SELECT number, taken_at FROM snapshot FOR UPDATE")
-_NEXT_SNAPSHOT = text("UPDATE snapshot SET number = :number, taken_at = :at")
+_NEXT_SNAPSHOT = text(
+    "WITH next AS (UPDATE snapshot SET number = number + 1, taken_at = greatest(taken_at, :now)"
+    " RETURNING number, taken_at)"
+    " INSERT INTO snapshot_taken (number, taken_at, catalogue_version)"
+    " SELECT number, taken_at, :catalogue_version FROM next RETURNING number, taken_at"
+)
 _LOCK_ROLLUPS = text(
     "SELECT k.place, r.rollup_id FROM unnest(CAST(:c0 AS int[]), CAST(:c1 AS int[]), CAST(:c2 AS int[]),"
     " CAST(:c3 AS int[]), CAST(:c4 AS int[])) WITH ORDINALITY"
@@ -111,10 +124,23 @@ _LOCK_ROLLUPS = text(
     " JOIN rollup r USING (indicator_id, period_id, org_id, cluster_id, tier_id)"
     " WHERE r.live ORDER BY r.rollup_id FOR UPDATE OF r"
 )
-QUEUE = (
-    " INSERT INTO rollup_pending (rollup_id, version, since)"
+# To follow `changed`, the rows that have a new version: each is kept for as-of answers, and queued for publication.
+_KEEP = (
+    f", kept AS (INSERT INTO rollup_version (rollup_id, snapshot, {STATE_COLUMNS})"  # noqa: S608
+    f" SELECT rollup_id, snapshot, {STATE_COLUMNS} FROM changed"
+)
+_QUEUE = (
+    ") INSERT INTO rollup_pending (rollup_id, version, since)"
     " SELECT rollup_id, version, recorded_at FROM changed ORDER BY rollup_id"
     " ON CONFLICT (rollup_id) DO UPDATE SET version = excluded.version, set_aside = NULL"
+)
+QUEUE = _KEEP + _QUEUE
+# For rows that may have had their version of this snapshot before.
+QUEUE_AGAIN = (
+    _KEEP + " ON CONFLICT (rollup_id, snapshot) DO UPDATE SET computed = excluded.computed,"
+    " computed_known = excluded.computed_known, computed_of = excluded.computed_of,"
+    " computed_missing = excluded.computed_missing, computed_status = excluded.computed_status,"
+    " accepted_at = excluded.accepted_at" + _QUEUE
 )
 _MOVE = text(
     "WITH changed AS (UPDATE rollup r SET total = r.total + d.total, reported = r.reported + d.reported,"  # noqa: S608
@@ -126,10 +152,10 @@ _MOVE = text(
     " CAST(:expected AS int[]), CAST(:provisional AS int[]), CAST(:estimated AS int[]), CAST(:forecast AS int[]),"
     " CAST(:causes AS text[]), CAST(:accepted AS timestamptz[]), CAST(:traces AS text[]))"
     " AS d (rollup_id, total, reported, expected, provisional, estimated, forecast, cause, accepted_at, traceparent)"
-    " WHERE r.rollup_id = d.rollup_id RETURNING r.rollup_id, r.version, r.recorded_at)" + QUEUE
+    " WHERE r.rollup_id = d.rollup_id RETURNING r.*)" + QUEUE
 )
 _ANNOUNCE = text(
     "WITH changed AS (UPDATE rollup SET version = version + 1, cause = :cause, traceparent = NULL,"  # noqa: S608
     " catalogue_version = :catalogue_version, snapshot = :snapshot, recorded_at = :at"
-    " WHERE rollup_id = ANY(CAST(:ids AS bigint[])) RETURNING rollup_id, version, recorded_at)" + QUEUE
+    " WHERE rollup_id = ANY(CAST(:ids AS bigint[])) RETURNING *)" + QUEUE
 )

@@ -3,8 +3,9 @@
     1. hold the catalogue in force (shared) and the organisations;
     2. read the current figures, decide every revision, and sum what each roll-up changes by;
     3. open the periods that are touched for the first time;
-    4. lock the roll-ups in the order of their numbers, then take the snapshot number and the time;
-    5. write figures and revisions, roll-ups and their queue, receipts.
+    4. lock the roll-ups that move, and those computed from them, in the order of their numbers, then take the snapshot
+       number and the time;
+    5. write figures and revisions, roll-ups and their queue; compute what differences do not keep; write receipts.
 
 The number of statements does not depend on the number of figures.
 """
@@ -14,12 +15,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from fourones_aggregation.arrays import numbers
 from fourones_aggregation.catalogues import CatalogueVersions
+from fourones_aggregation.computing import compute
 from fourones_aggregation.dimensions import Dimensions
 from fourones_aggregation.domain.differences import (
     Known,
@@ -30,9 +33,10 @@ from fourones_aggregation.domain.differences import (
     difference,
     seen,
 )
-from fourones_aggregation.domain.scopes import Scope, Shape, Shapes
+from fourones_aggregation.domain.scopes import Scope
+from fourones_aggregation.domain.shapes import Dependent, Shape, Shapes
 from fourones_aggregation.figures import FigureKey, Winner, lock_organisations, read_figures, write_figures
-from fourones_aggregation.opening import Pair, open_pairs
+from fourones_aggregation.opening import Pair, date_duties, open_pairs
 from fourones_aggregation.receipts import Receipt, queue_receipts, queue_refusal, trace_context
 from fourones_aggregation.rollups import RollupKey, announce, apply_movements, lock_rollups, stamp
 from fourones_shared.database.engine import is_transient
@@ -49,10 +53,10 @@ Place = tuple[str, str, str, str]
 """Indicator, organisation, cluster, period. Keys, since a `Period` is dear to hash a million times."""
 
 
-@dataclass(slots=True)
-class _Candidates:
-    revisions: list[Revision] = field(default_factory=list)
-    events: list[int] = field(default_factory=list)
+Candidates = dict[Place, list[tuple[int, Revision]]]
+"""The revisions that arrived for each place, in order, each with the index of its event."""
+Movements = dict[tuple[str, str], dict[Scope, Movement]]
+"""By indicator and period, then by scope."""
 
 
 @dataclass(slots=True)
@@ -63,8 +67,17 @@ class _Batch:
     replaced: list[FigureKey] = field(default_factory=list)
     late: list[tuple[FigureKey, Revision]] = field(default_factory=list)
     pairs: set[tuple[str, str]] = field(default_factory=set)
-    movements: dict[tuple[tuple[str, str], Scope], Movement] = field(default_factory=dict)
+    movements: Movements = field(default_factory=dict)
+    dependents: Movements = field(default_factory=dict)
     receipts: list[Receipt] = field(default_factory=list)
+
+
+class _InPeriod(NamedTuple):
+    """What the figures of one indicator and period have in common, and what they come to."""
+
+    shape: Shape
+    has_dependents: bool
+    movements: dict[Scope, Movement]
 
 
 class SubmissionHandler:
@@ -116,14 +129,18 @@ class SubmissionHandler:
         batch = _work_out(events, candidates, keys, current, shapes)
         now = self._clock.now()
         if batch.winners or batch.late:
-            opened = self._open_what_is_not(connection, shapes, batch.pairs, now)
-            by_key = self._movements_by_key(batch)
-            locked = lock_rollups(connection, list(by_key))
+            pairs, opened = self._open_what_is_not(connection, shapes, batch.pairs, now)
+            moved, dependent = self._by_key(batch.movements), self._by_key(batch.dependents)
+            locked = lock_rollups(connection, moved, dependent)
             mark = stamp(connection, self._clock, version)
             now = mark.at
             write_figures(connection, batch.winners, batch.replaced, batch.late, mark)
-            apply_movements(connection, {locked[key]: movement for key, movement in by_key.items()}, mark)
-            announce(connection, sorted(set(opened) - set(locked.values())), mark, Cause.TIME)
+            date_duties(connection, self._dimensions, pairs, mark.snapshot)
+            moved_rows = {locked[key]: movement for key, movement in moved.items()}
+            apply_movements(connection, moved_rows, mark)
+            announce(connection, sorted(set(opened) - moved_rows.keys()), mark, Cause.TIME)
+            computed = {locked[key]: movement for key, movement in dependent.items() if key in locked}
+            compute(connection, shapes, dict.fromkeys(opened, Movement()) | computed, mark)
         queue_receipts(connection, batch.receipts, now)
 
     def set_aside(self, connection: Connection, refused: Refused) -> None:
@@ -139,77 +156,74 @@ class SubmissionHandler:
             self._open_under, self._open = held[0], set()
         return held
 
-    def _numbered(self, candidates: dict[Place, _Candidates]) -> dict[Place, FigureKey]:
-        indicators = self._dimensions.indicators.ids({p[0] for p in candidates})
-        organisations = self._dimensions.organisations.ids({p[1] for p in candidates})
-        clusters = self._dimensions.clusters.ids({p[2] for p in candidates})
-        periods = self._dimensions.periods.ids({p[3] for p in candidates})
-        return {p: (indicators[p[0]], organisations[p[1]], clusters[p[2]], periods[p[3]]) for p in candidates}
+    def _numbered(self, candidates: Candidates) -> dict[Place, FigureKey]:
+        known = self._dimensions
+        dimensions = (known.indicators, known.organisations, known.clusters, known.periods)
+        columns = zip(*candidates, strict=True)
+        numbered = [
+            map(dimension.ids(set(column)).__getitem__, column)
+            for dimension, column in zip(dimensions, columns, strict=True)
+        ]
+        return dict(zip(candidates, zip(*numbered, strict=True), strict=True))
 
     def _open_what_is_not(
         self, connection: Connection, shapes: Shapes, pairs: set[tuple[str, str]], now: datetime
-    ) -> Sequence[int]:
+    ) -> tuple[Sequence[Pair], Sequence[int]]:
         indicators = self._dimensions.indicators.ids({i for i, _ in pairs})
         periods = self._dimensions.periods.ids({p for _, p in pairs})
         unseen: dict[tuple[int, int], Pair] = {(indicators[i], periods[p]): (i, Period.parse(p)) for i, p in pairs}
         unseen = {ids: pair for ids, pair in unseen.items() if ids not in self._open}
         if not unseen:
-            return ()
+            return (), ()
         columns = list(zip(*unseen, strict=True))
         rows = connection.execute(_OPEN_ALREADY, {"i": numbers(columns[0]), "p": numbers(columns[1])})
         # Only what others have committed is remembered: what is opened below may yet be rolled back.
         found = {(row.indicator_id, row.period_id) for row in rows}
         self._open |= found
         new = [pair for ids, pair in unseen.items() if ids not in found]
-        return open_pairs(connection, self._dimensions, shapes, new, now) if new else ()
+        return new, open_pairs(connection, self._dimensions, shapes, new, now) if new else ()
 
-    def _movements_by_key(self, batch: _Batch) -> dict[RollupKey, Movement]:
-        indicators = self._dimensions.indicators.ids({pair[0] for pair, _ in batch.movements})
-        periods = self._dimensions.periods.ids({pair[1] for pair, _ in batch.movements})
-        organisations = self._dimensions.organisations.ids({scope.org for _, scope in batch.movements})
-        clusters = self._dimensions.clusters.ids({scope.cluster for _, scope in batch.movements})
-        tiers = self._dimensions.tiers.ids({scope.tier for _, scope in batch.movements})
+    def _by_key(self, movements: Movements) -> dict[RollupKey, Movement]:
+        scopes = {scope for of_pair in movements.values() for scope in of_pair}
+        indicators = self._dimensions.indicators.ids({indicator for indicator, _ in movements})
+        periods = self._dimensions.periods.ids({period for _, period in movements})
+        organisations = self._dimensions.organisations.ids({scope.org for scope in scopes})
+        clusters = self._dimensions.clusters.ids({scope.cluster for scope in scopes})
+        tiers = self._dimensions.tiers.ids({scope.tier for scope in scopes})
+        numbered = {s: (organisations[s.org], clusters[s.cluster], tiers[s.tier]) for s in scopes}
         return {
-            (
-                indicators[indicator],
-                periods[period],
-                organisations[scope.org],
-                clusters[scope.cluster],
-                tiers[scope.tier],
-            ): movement
-            for ((indicator, period), scope), movement in batch.movements.items()
+            (indicators[indicator], periods[period], *numbered[scope]): movement
+            for (indicator, period), of_pair in movements.items()
+            for scope, movement in of_pair.items()
         }
 
 
-def _candidates(events: Sequence[Event]) -> dict[Place, _Candidates]:
-    candidates: dict[Place, _Candidates] = {}
+def _candidates(events: Sequence[Event]) -> Candidates:
+    candidates: Candidates = {}
     for number, event in enumerate(events):
         submitted = event.data
+        org, sequence, submission_id = submitted.org, submitted.sequence, submitted.submission_id
+        reported_by, received_at = submitted.reported_by, submitted.received_at
+        keys = {spelling: Period.parse(spelling).key for spelling in {f.period for f in submitted.figures}}
         for f in submitted.figures:
-            place = (f.indicator, submitted.org, f.cluster, Period.parse(f.period).key)
-            held = candidates.get(place)
-            if held is None:
-                held = candidates[place] = _Candidates()
-            held.events.append(number)
-            held.revisions.append(
-                Revision(
-                    submitted.sequence,
-                    None if f.withdrawn else f.value,
-                    f.status.value,
-                    f.withdrawn,
-                    submitted.submission_id,
-                    submitted.reported_by,
-                    submitted.received_at,
-                    f.note,
-                    f.justification,
-                )
+            revision = Revision(
+                sequence,
+                None if f.withdrawn else f.value,
+                f.status,
+                f.withdrawn,
+                submission_id,
+                reported_by,
+                received_at,
+                f.note,
+                f.justification,
             )
+            candidates.setdefault((f.indicator, org, f.cluster, keys[f.period]), []).append((number, revision))
     return candidates
 
 
 def _work_out(
     events: Sequence[Event],
-    candidates: dict[Place, _Candidates],
+    candidates: Candidates,
     keys: dict[Place, FigureKey],
     current: dict[FigureKey, Known],
     shapes: Shapes,
@@ -217,46 +231,68 @@ def _work_out(
     batch = _Batch()
     traces = {event.data.submission_id: trace_context(event.envelope.traceparent) for event in events}
     counts = [[0, 0, 0] for _ in events]
+    in_period: dict[tuple[str, str], _InPeriod | None] = {}
     for place, arrived in candidates.items():
-        key = keys[place]
-        known = current.get(key)
-        decision = decide(known, arrived.revisions)
-        shape = shapes.of(place[0], Period.parse(place[3]))
-        admitted = shape is not None and place[1:3] in shape.rows_of
-        for number, was_newest in zip(arrived.events, decision.fates, strict=True):
+        indicator, org, cluster, period = place
+        pair = (indicator, period)
+        if pair not in in_period:
+            shape = shapes.of(indicator, Period.parse(period))
+            in_period[pair] = _InPeriod(shape, shapes.has_dependents(indicator), {}) if shape is not None else None
+        known, key = current.get(keys[place]), keys[place]
+        decision = decide(known, [revision for _, revision in arrived])
+        found = in_period[pair]
+        admitted = found is not None and (org, cluster) in found.shape.rows_of
+        for (number, _), was_newest in zip(arrived, decision.fates, strict=True):
             counts[number][2 if not admitted else 0 if was_newest else 1] += 1
-        batch.late.extend((key, revision) for revision in decision.superseded)
-        if decision.winner is None:
+        if decision.superseded:
+            batch.late.extend((key, revision) for revision in decision.superseded)
+        winner = decision.winner
+        if winner is None:
             continue
-        batch.winners.append((key, decision.winner, not admitted))
+        batch.winners.append((key, winner, not admitted))
         if known is not None:
             batch.replaced.append(key)
-        if shape is not None and admitted:
-            batch.pairs.add((place[0], place[3]))
-            _move(batch, place, known, decision.winner, shape, traceparent=traces[decision.winner.submission_id])
+        if found is not None and admitted:
+            batch.pairs.add(pair)
+            dependents = shapes.dependents(*place) if found.has_dependents else ()
+            trace = traces[winner.submission_id]
+            _move(batch, place, known, winner, found, dependents=dependents, traceparent=trace)
+    batch.movements = {pair: found.movements for pair, found in in_period.items() if found and found.movements}
     batch.receipts = [Receipt(e.data, traces[e.data.submission_id], *c) for e, c in zip(events, counts, strict=True)]
     return batch
 
 
 def _move(
-    batch: _Batch, place: Place, known: Known | None, winner: Revision, shape: Shape, *, traceparent: str | None
+    batch: _Batch,
+    place: Place,
+    known: Known | None,
+    winner: Revision,
+    found: _InPeriod,
+    *,
+    dependents: Sequence[Dependent],
+    traceparent: str | None,
 ) -> None:
     indicator, org, cluster, period = place
     before = seen(known, excluded=known is not None and known.excluded)
     after = seen(winner, excluded=False)
     if before == after:
         return
+    shape, _, movements = found
     may_not_apply = org in shape.may_not_apply
     change = difference(
         contribution(before, may_not_apply=may_not_apply), contribution(after, may_not_apply=may_not_apply)
     )
     revision = before is not None and before.value is not None
-    pair = (indicator, period)
     for scope in shape.rows_of[org, cluster]:
-        movement = batch.movements.get((pair, scope))
+        movement = movements.get(scope)
         if movement is None:
-            movement = batch.movements[pair, scope] = Movement()
+            movement = movements[scope] = Movement()
+            if scope in shape.computed:
+                batch.dependents.setdefault((indicator, period), {})[scope] = movement
         movement.add(change)
+        movement.witness(winner.accepted_at, traceparent, revision=revision)
+    for other, when, scope in dependents:
+        movement = batch.dependents.setdefault((other, when), {}).setdefault(scope, Movement())
         movement.witness(winner.accepted_at, traceparent, revision=revision)
 
 

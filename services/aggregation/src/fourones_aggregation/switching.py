@@ -13,18 +13,14 @@ from sqlalchemy import Connection, text
 
 from fourones_aggregation.arrays import numbers, texts
 from fourones_aggregation.catalogues import CatalogueVersions
+from fourones_aggregation.computing import compute
 from fourones_aggregation.dimensions import Dimensions
-from fourones_aggregation.domain.scopes import Shapes
+from fourones_aggregation.domain.differences import Movement
+from fourones_aggregation.domain.shapes import Shapes
 from fourones_aggregation.members import duty_in_scope
-from fourones_aggregation.opening import (
-    DUTY_COLUMNS,
-    DUTY_ROWS,
-    ROLLUP_COLUMNS,
-    ROLLUP_ROWS,
-    Pair,
-    wanted,
-)
-from fourones_aggregation.rollups import QUEUE, stamp
+from fourones_aggregation.opening import DUTY_ROWS, ROLLUP_COLUMNS, ROLLUP_ROWS, Pair, wanted
+from fourones_aggregation.rollups import QUEUE, Stamp, stamp
+from fourones_aggregation.temporal import DUTY_COLUMNS
 from fourones_shared.catalogue.duties import expected_periods
 from fourones_shared.catalogue.model import Catalogue
 from fourones_shared.domain.clock import Clock
@@ -47,16 +43,39 @@ class CatalogueSwitch:
         before = self._versions.at(connection, old) if old is not None else Shapes(Catalogue())
         after = Shapes(catalogue)
         changed = changed_indicators(connection, before, after)
+        # Even where no roll-up moves, as-of answers must know since when this version is in force.
+        mark = stamp(connection, self._clock, new)
+        self._recompute(connection, after, changed, mark, Cause.CATALOGUE)
+
+    def again(self, connection: Connection, cause: Cause) -> Stamp:
+        """Recompute everything under the version in force, which the caller holds alone.
+
+        Only what differs from what is kept has a new version.
+        """
+        version = connection.execute(_IN_FORCE).scalar_one()
+        shapes = self._versions.at(connection, version)
+        changed = sorted(
+            {i.id for i in shapes.catalogue.indicators} | set(connection.execute(_ALL_INDICATORS).scalars())
+        )
+        mark = stamp(connection, self._clock, version)
+        self._recompute(connection, shapes, changed, mark, cause)
+        return mark
+
+    def _recompute(
+        self, connection: Connection, shapes: Shapes, changed: Sequence[str], mark: Stamp, cause: Cause
+    ) -> None:
         horizon = self._horizon(connection)
         if not changed:
             return
+        catalogue, new = shapes.catalogue, mark.catalogue_version
         ids = self._dimensions.indicators.ids(changed)
-        rows = wanted(self._dimensions, after, self._pairs(connection, after, changed, horizon))
-        mark = stamp(connection, self._clock, new)
+        rows = wanted(self._dimensions, shapes, self._pairs(connection, shapes, changed, horizon))
         changing = {"changed": numbers(sorted(ids[i] for i in changed))}
         units = {i.id: i.unit for i in catalogue.indicators if i.id in set(changed)}
         connection.execute(_UNITS, {"codes": texts(units), "units": texts(units.values())})
-        touched = connection.execute(_DUTIES, rows.duty_arrays() | changing | {"now": mark.at}).all()
+        dated = {"now": mark.at, "snapshot": mark.snapshot}
+        connection.execute(_KEEP_DUTIES, rows.duty_arrays() | changing | {"snapshot": mark.snapshot})
+        touched = connection.execute(_DUTIES, rows.duty_arrays() | changing | dated).all()
         connection.execute(_EXCLUDED, changing)
         pairs = {"ti": numbers(row.indicator_id for row in touched), "tp": numbers(row.period_id for row in touched)}
         arrays = rows.rollup_arrays()
@@ -66,18 +85,22 @@ class CatalogueSwitch:
             arrays
             | changing
             | pairs
-            | {"cause": Cause.CATALOGUE.value, "version": new, "snapshot": mark.snapshot, "at": mark.at},
+            | {"cause": cause.value, "version": new, "snapshot": mark.snapshot, "at": mark.at},
         ).rowcount
+        computed = connection.execute(_COMPUTED, changing).scalars()
+        compute(connection, shapes, dict.fromkeys(computed, Movement()), mark, cause)
         log.info("catalogue switched", version=new, indicators=len(changed), duties=len(rows.duties), rollups=moved)
 
     def _horizon(self, connection: Connection) -> date:
-        """The day up to which periods are open, after making sure that the clock starts from here."""
+        """The day up to which periods are open, after making sure that the clock starts from here.
+
+        It is the clock's leader's to open what has begun since, for all indicators alike: a machine whose own clock is
+        behind or ahead of it neither leaves periods closed that the leader has passed nor opens others.
+        """
         now = self._clock.now()
-        today = shanghai_date(now)
-        connection.execute(_START_CLOCK, {"now": now, "today": today})
+        connection.execute(_START_CLOCK, {"now": now, "today": shanghai_date(now)})
         opened: date = connection.execute(_OPENED_UNTIL).scalar_one()
-        # A machine whose clock is behind must not leave periods closed that the clock's leader has passed already.
-        return max(today, opened)
+        return opened
 
     def _pairs(self, connection: Connection, shapes: Shapes, changed: Sequence[str], horizon: date) -> Iterable[Pair]:
         begun = {
@@ -104,7 +127,12 @@ def changed_indicators(connection: Connection, before: Shapes, after: Shapes) ->
     return sorted(i for i in ids if before.definition(i) != after.definition(i))
 
 
+def _of(alias: str, columns: str) -> str:
+    return ", ".join(f"{alias}.{column}" for column in columns.split(", "))
+
+
 _ALL_INDICATORS = text("SELECT code FROM indicator")
+_IN_FORCE = text("SELECT version FROM catalogue_in_force")
 _START_CLOCK = text(
     "INSERT INTO clock_position (singleton, told_until, opened_until) VALUES (true, :now, :today)"
     " ON CONFLICT DO NOTHING"
@@ -119,17 +147,25 @@ _UNITS = text(
     "UPDATE indicator i SET unit = u.unit FROM unnest(CAST(:codes AS text[]), CAST(:units AS text[])) AS u (code, unit)"
     " WHERE i.code = u.code AND i.unit IS DISTINCT FROM u.unit"
 )
+_TERMS = "tier_id, reporter_id, due_at, may_not_apply, repeats"
+# What goes or changes stays readable as of the snapshots before.
+_KEEP_DUTIES = text(
+    f"INSERT INTO duty_past ({DUTY_COLUMNS}, until) SELECT {_of('d', DUTY_COLUMNS)}, :snapshot"  # noqa: S608
+    f" FROM duty d LEFT JOIN {DUTY_ROWS} ON w.indicator_id = d.indicator_id AND w.period_id = d.period_id"
+    " AND w.org_id = d.org_id AND w.cluster_id = d.cluster_id"
+    " WHERE d.indicator_id = ANY(CAST(:changed AS int[]))"
+    f" AND (w.org_id IS NULL OR ({_of('d', _TERMS)}) IS DISTINCT FROM ({_of('w', _TERMS)}))"
+)
 _DUTIES = text(
     f"WITH wanted AS MATERIALIZED (SELECT * FROM {DUTY_ROWS}),"  # noqa: S608
     " gone AS (DELETE FROM duty d WHERE d.indicator_id = ANY(CAST(:changed AS int[])) AND NOT EXISTS"
     " (SELECT FROM wanted w WHERE w.indicator_id = d.indicator_id AND w.period_id = d.period_id"
     " AND w.org_id = d.org_id AND w.cluster_id = d.cluster_id) RETURNING d.indicator_id, d.period_id),"
-    f" put AS (INSERT INTO duty AS d {DUTY_COLUMNS} SELECT *, :now FROM wanted"
+    f" put AS (INSERT INTO duty AS d ({DUTY_COLUMNS}) SELECT *, :now, :snapshot FROM wanted"
     " ON CONFLICT (indicator_id, period_id, org_id, cluster_id) DO UPDATE SET tier_id = excluded.tier_id,"
     " reporter_id = excluded.reporter_id, due_at = excluded.due_at, may_not_apply = excluded.may_not_apply,"
-    " repeats = excluded.repeats"
-    " WHERE (d.tier_id, d.reporter_id, d.due_at, d.may_not_apply, d.repeats) IS DISTINCT FROM"
-    " (excluded.tier_id, excluded.reporter_id, excluded.due_at, excluded.may_not_apply, excluded.repeats)"
+    " repeats = excluded.repeats, since = excluded.since"
+    f" WHERE ({_of('d', _TERMS)}) IS DISTINCT FROM ({_of('excluded', _TERMS)})"
     " RETURNING d.indicator_id, d.period_id)"
     " SELECT indicator_id, period_id FROM gone UNION SELECT indicator_id, period_id FROM put"
 )
@@ -142,6 +178,11 @@ _NEW_ROLLUPS = text(
     f"INSERT INTO rollup {ROLLUP_COLUMNS} SELECT w.*, false, 0, 0, 0, 0, 0, 0, 'catalogue', 0, 0, :now"  # noqa: S608
     f" FROM {ROLLUP_ROWS} ON CONFLICT DO NOTHING"
 )
+# What is not computed any more must not go on saying what it was: a row that goes is published once more, empty.
+_COMPUTED_STILL = [
+    f"{column} = CASE WHEN n.live AND n.rule IN ('X', 'W', 'D') THEN r.{column} END"
+    for column in ("computed", "computed_known", "computed_of", "computed_missing", "computed_status")
+]
 # What a figure adds is told once in Python (domain/differences) and once here; `verify` and the tests hold the two
 # against each other.
 _RECOMPUTE = text(
@@ -172,9 +213,14 @@ _RECOMPUTE = text(
     " changed AS (UPDATE rollup r SET live = n.live, rule = n.rule, unit = n.unit, due_at = n.due_at,"
     " total = n.total, reported = n.reported, expected = n.expected, provisional = n.provisional,"
     " estimated = n.estimated, forecast = n.forecast, accepted_at = n.accepted_at, version = r.version + 1,"
-    " cause = :cause, catalogue_version = :version, snapshot = :snapshot, recorded_at = :at, traceparent = NULL"
+    " cause = :cause, catalogue_version = :version, snapshot = :snapshot, recorded_at = :at, traceparent = NULL,"
+    f" {', '.join(_COMPUTED_STILL)}"
     " FROM due n WHERE n.rollup_id = r.rollup_id AND ((n.live AND n.touched)"
     " OR (r.live, r.rule, r.unit, r.due_at, r.total, r.reported, r.expected, r.provisional, r.estimated, r.forecast)"
     " IS DISTINCT FROM (n.live, n.rule, n.unit, n.due_at, n.total, n.reported, n.expected, n.provisional,"
-    " n.estimated, n.forecast)) RETURNING r.rollup_id, r.version, r.recorded_at)" + QUEUE
+    " n.estimated, n.forecast)) RETURNING r.*)" + QUEUE
+)
+_COMPUTED = text(
+    "SELECT rollup_id FROM rollup WHERE live AND rule IN ('X', 'W', 'D')"
+    " AND indicator_id = ANY(CAST(:changed AS int[])) ORDER BY rollup_id"
 )

@@ -10,7 +10,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Identity, Index, Numeric, SmallInteger, UniqueConstraint, text
+from sqlalchemy import BigInteger, Identity, Index, Numeric, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import registry
 from sqlmodel import DateTime, Field, SQLModel
 
@@ -23,6 +24,7 @@ from fourones_shared.database.columns import (
     DeadLetterStepColumns,
     OutboxColumns,
     PositionColumns,
+    RequestRateColumns,
     dead_letter_indexes,
 )
 
@@ -30,6 +32,7 @@ _MOMENT: Any = DateTime(timezone=True)
 _BIG: Any = BigInteger
 _SMALL: Any = SmallInteger
 _EXACT: Any = Numeric
+_TEXTS: Any = ARRAY(Text)
 
 # Room in each page for the new versions of rows that change again and again, so that they need no index entries.
 _ROOM = {"postgresql_with": {"fillfactor": "50"}}
@@ -86,6 +89,13 @@ class AccessKey(AccessKeyColumns, Table, table=True):
     """The records of the API keys."""
 
     __tablename__ = "access_key"
+
+
+class RequestRate(RequestRateColumns, Table, table=True):
+    """Up to when each key's requests are spoken for. After a crash it is empty, which costs nothing but a burst."""
+
+    __tablename__ = "request_rate"
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
 
 class IndicatorCode(Table, table=True):
@@ -203,9 +213,62 @@ class Duty(Table, table=True):
     may_not_apply: bool
     repeats: int = Field(sa_type=_SMALL)
     opened_at: datetime = Field(sa_type=_MOMENT)
+    since: int = Field(sa_type=_BIG)
 
 
-class Rollup(Table, table=True):
+class DutyPast(Table, table=True):
+    """A duty as it was from snapshot `since` up to, and not including, snapshot `until`."""
+
+    __tablename__ = "duty_past"
+    __table_args__ = (Index("duty_past_by_period", "period_id", "indicator_id", "org_id", "cluster_id"),)
+    indicator_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    period_id: int = Field(primary_key=True)
+    org_id: int = Field(primary_key=True)
+    cluster_id: int = Field(primary_key=True)
+    tier_id: int
+    reporter_id: int
+    due_at: datetime = Field(sa_type=_MOMENT)
+    may_not_apply: bool
+    repeats: int = Field(sa_type=_SMALL)
+    opened_at: datetime = Field(sa_type=_MOMENT)
+    since: int = Field(primary_key=True, sa_type=_BIG)
+    until: int = Field(sa_type=_BIG)
+
+
+class RollupState(SQLModel):
+    """What a version of a roll-up says.
+
+    Attributes:
+        rule: how its members make one value (`domain.scopes.Rule`).
+        total, reported, expected, provisional, estimated, forecast: kept by differences, of its members' figures.
+        computed: the value where differences do not keep it: a maximum, a weighted mean, a derived value.
+        computed_known, computed_of, computed_missing: a derived value's own coverage, of its inputs.
+        computed_status: the weakest status among the inputs.
+    """
+
+    live: bool
+    rule: str
+    unit: str
+    due_at: datetime = Field(sa_type=_MOMENT)
+    total: Decimal = Field(sa_type=_EXACT)
+    reported: int
+    expected: int
+    provisional: int
+    estimated: int
+    forecast: int
+    computed: Decimal | None = Field(default=None, sa_type=_EXACT)
+    computed_known: int | None = None
+    computed_of: int | None = None
+    computed_missing: list[str] | None = Field(default=None, sa_type=_TEXTS)
+    computed_status: str | None = None
+    version: int = Field(sa_type=_BIG)
+    cause: str
+    catalogue_version: int
+    recorded_at: datetime = Field(sa_type=_MOMENT)
+    accepted_at: datetime | None = Field(default=None, sa_type=_MOMENT)
+
+
+class Rollup(RollupState, Table, table=True):
     """The total of a scope in a period with its coverage.
 
     A row is never deleted: one that the catalogue no longer has is not `live`, and its version goes on from there
@@ -224,23 +287,16 @@ class Rollup(Table, table=True):
     org_id: int
     cluster_id: int
     tier_id: int
-    live: bool
-    rule: str
-    unit: str
-    due_at: datetime = Field(sa_type=_MOMENT)
-    total: Decimal = Field(sa_type=_EXACT)
-    reported: int
-    expected: int
-    provisional: int
-    estimated: int
-    forecast: int
-    version: int = Field(sa_type=_BIG)
-    cause: str
-    catalogue_version: int
     snapshot: int = Field(sa_type=_BIG)
-    recorded_at: datetime = Field(sa_type=_MOMENT)
-    accepted_at: datetime | None = Field(default=None, sa_type=_MOMENT)
     traceparent: str | None = None
+
+
+class RollupVersion(RollupState, Table, table=True):
+    """Every version that a roll-up has had, by the snapshot that made it; what an as-of answer is read from."""
+
+    __tablename__ = "rollup_version"
+    rollup_id: int = Field(primary_key=True, sa_type=_BIG, sa_column_kwargs={"autoincrement": False})
+    snapshot: int = Field(primary_key=True, sa_type=_BIG)
 
 
 class RollupPending(Table, table=True):
@@ -261,6 +317,27 @@ class Snapshot(Table, table=True):
     singleton: bool = Field(default=True, primary_key=True)
     number: int = Field(sa_type=_BIG)
     taken_at: datetime = Field(sa_type=_MOMENT)
+
+
+class SnapshotTaken(Table, table=True):
+    """Every snapshot, when it was taken, and the catalogue version in force by then."""
+
+    __tablename__ = "snapshot_taken"
+    number: int = Field(primary_key=True, sa_type=_BIG, sa_column_kwargs={"autoincrement": False})
+    taken_at: datetime = Field(sa_type=_MOMENT, index=True)
+    catalogue_version: int
+
+
+class Verification(Table, table=True):
+    """What `verify` has found. `scope`: `figures` held against roll-ups, or the `log` against figures."""
+
+    __tablename__ = "verification"
+    verification_id: int | None = Field(default=None, primary_key=True, sa_type=_BIG, sa_column_args=[Identity()])
+    scope: str
+    verified_at: datetime = Field(sa_type=_MOMENT)
+    snapshot: int = Field(sa_type=_BIG)
+    differences: int
+    seconds: float
 
 
 class ClockPosition(Table, table=True):

@@ -15,9 +15,11 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from fourones_aggregation.catalogues import CatalogueVersions
+from fourones_aggregation.computing import compute
 from fourones_aggregation.dimensions import Dimensions
-from fourones_aggregation.domain.scopes import Shapes
-from fourones_aggregation.opening import Pair, open_pairs
+from fourones_aggregation.domain.differences import Movement
+from fourones_aggregation.domain.shapes import Shapes
+from fourones_aggregation.opening import Pair, date_duties, open_pairs
 from fourones_aggregation.rollups import announce, stamp
 from fourones_shared.catalogue.duties import expected_periods
 from fourones_shared.database.engine import is_transient
@@ -88,8 +90,11 @@ class Ticker:
                 },
             )
             announced = sorted(set(opened) | set(passed.scalars()))
-            if announced:
-                announce(connection, announced, stamp(connection, self._clock, version), Cause.TIME)
+            if announced or begun:
+                mark = stamp(connection, self._clock, version)
+                date_duties(connection, self._dimensions, begun, mark.snapshot)
+                announce(connection, announced, mark, Cause.TIME)
+                compute(connection, shapes, dict.fromkeys(opened, Movement()), mark, Cause.TIME)
             _move(connection, now, max(today, position.opened_until))
         log.info("a day has passed", today=today.isoformat(), opened=len(opened), announced=len(announced))
         if self._after_tick is not None:
@@ -131,7 +136,7 @@ _POSITION = text("SELECT told_until, opened_until FROM clock_position FOR UPDATE
 _MOVE = text("UPDATE clock_position SET told_until = :now, opened_until = :opened_until")
 _PASSED = text(
     "SELECT r.rollup_id FROM rollup r JOIN period p USING (period_id)"
-    " WHERE r.live AND r.reported < r.expected"
+    " WHERE r.live AND (r.reported < r.expected OR r.computed_known < r.computed_of)"
     " AND ((r.due_at > :told_until AND r.due_at <= :now) OR (p.end_day >= :told_day AND p.end_day < :today))"
     " ORDER BY r.rollup_id FOR UPDATE OF r"
 )

@@ -6,8 +6,8 @@ the differences of the hot path nor the statement of a catalogue switch is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import TypeVar
 
@@ -22,8 +22,12 @@ from fourones_aggregation.domain.differences import (
     contribution,
     seen,
 )
-from fourones_aggregation.domain.scopes import Scope, Shape, Shapes, holds
-from fourones_aggregation.opening import INSIDE
+from fourones_aggregation.domain.scopes import Scope, holds
+from fourones_aggregation.domain.shapes import Shape, Shapes
+from fourones_aggregation.histories import verify_histories
+from fourones_aggregation.opening import APART
+from fourones_aggregation.verification import MOST_TOLD, SNAPSHOT, Difference, Findings
+from fourones_aggregation.verifying_computed import verify_computed
 from fourones_shared.catalogue.duties import due_at, expected_periods
 from fourones_shared.domain.periods import Period
 
@@ -32,32 +36,37 @@ Place = tuple[str, str, str]
 Key = TypeVar("Key", bound=tuple[str, ...])
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Something that is not as it should be."""
-
-    what: str
-    kept: object
-    should_be: object
-
-    def __str__(self) -> str:
-        return f"{self.what}: {self.kept}, should be {self.should_be}"
-
-
 def verify(engine: Engine) -> list[Difference]:
-    """All differences; none is the only good answer. Reads one snapshot, so the system may run meanwhile."""
+    """All differences; none is the only good answer."""
+    return verify_figures(engine, at_most=sys.maxsize).first
+
+
+def verify_figures(
+    engine: Engine,
+    *,
+    at_most: int = MOST_TOLD,
+    progress: Callable[[int, int], None] = lambda _done, _of: None,
+) -> Findings:
+    """Hold all that is made of the figures against them. Reads one snapshot, so the system may run meanwhile.
+
+    Args:
+        engine: the service's database.
+        at_most: how many differences are told.
+        progress: told after every indicator, how many of how many are done.
+    """
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        findings = Findings(connection.execute(SNAPSHOT).scalar_one())
+        findings.add(verify_histories(connection), at_most=at_most)
         held = CatalogueVersions().in_force(connection)
         if held is None:
-            return []
+            return findings
         _, shapes = held
         opened_until: date = connection.execute(_OPENED_UNTIL).scalar_one()
-        indicators = set(connection.execute(_INDICATORS).scalars()) | set(shapes.catalogue.indicator)
-        return [
-            difference
-            for indicator in sorted(indicators)
-            for difference in _verify_indicator(connection, shapes, indicator, opened_until)
-        ]
+        indicators = sorted(set(connection.execute(_INDICATORS).scalars()) | set(shapes.catalogue.indicator))
+        for done, indicator in enumerate(indicators, start=1):
+            findings.add(_verify_indicator(connection, shapes, indicator, opened_until), at_most=at_most)
+            progress(done, len(indicators))
+        return findings
 
 
 def _verify_indicator(
@@ -79,6 +88,7 @@ def _verify_indicator(
         if figure.excluded is admitted:
             yield Difference(f"excluded of {indicator} {org} {cluster} {period}", figure.excluded, not admitted)
     yield from _verify_rollups(connection, shapes, indicator, shaped, figures)
+    yield from verify_computed(connection, shapes, indicator, shaped)
 
 
 def _verify_duties(
@@ -89,10 +99,10 @@ def _verify_duties(
         moment = due_at(shapes.catalogue.indicator[indicator], Period.parse(period))
         for place in shape.places:
             reporter = shape.reporter[place.org, place.cluster]
-            terms = (reporter, place.tier, moment, place.org in shape.may_not_apply, place.inside)
+            terms = (reporter, place.tier, moment, place.org in shape.may_not_apply, place.apart)
             due[place.org, place.cluster, period] = terms
     kept = {
-        (row.org, row.cluster, row.period): (row.reporter, row.tier, row.due_at, row.may_not_apply, row.inside)
+        (row.org, row.cluster, row.period): (row.reporter, row.tier, row.due_at, row.may_not_apply, row.apart)
         for row in connection.execute(_DUTIES, {"indicator": indicator})
     }
     yield from _compare(f"duty {indicator}", kept, due)
@@ -155,7 +165,7 @@ _FIGURES = text(
 )
 _DUTIES = text(
     "SELECT o.code AS org, c.code AS cluster, p.code AS period, t.code AS tier, r.code AS reporter, due_at,"  # noqa: S608
-    f" may_not_apply, repeats & {INSIDE} <> 0 AS inside FROM duty d {_CODES} JOIN tier t USING (tier_id)"
+    f" may_not_apply, repeats & {APART} <> 0 AS apart FROM duty d {_CODES} JOIN tier t USING (tier_id)"
     " JOIN organisation r ON r.org_id = d.reporter_id WHERE i.code = :indicator"
 )
 _ROLLUPS = text(

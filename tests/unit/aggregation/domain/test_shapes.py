@@ -20,7 +20,8 @@ from support.catalogue import (
 )
 
 from fourones_aggregation.domain.scopes import CITY as CITY_TOTAL
-from fourones_aggregation.domain.scopes import Rule, Scope, Shape, Shapes
+from fourones_aggregation.domain.scopes import Rule, Scope
+from fourones_aggregation.domain.shapes import Shape, Shapes
 from fourones_shared.domain.periods import Period
 
 MARCH = Period.parse("2026-03")

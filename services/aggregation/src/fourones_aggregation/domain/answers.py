@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from fourones_aggregation.domain.differences import EXACT
+from fourones_aggregation.domain.facts import Fact
 from fourones_aggregation.domain.scopes import Rule
 from fourones_shared.catalogue.model import Covers, Indicator
 from fourones_shared.domain.periods import Period
@@ -15,6 +16,7 @@ from fourones_shared.events.model import State, Status
 
 # A mean need not end; ten decimals are as many as a figure may have (fourones_shared.domain.numbers).
 _MEAN = Decimal("1e-10")
+_NOBODY: tuple[str, ...] = ()
 _ROUNDING = Context(prec=200, rounding=ROUND_HALF_EVEN)
 
 
@@ -25,13 +27,95 @@ class Earlier(NamedTuple):
     value: Decimal
 
 
+class Kept(Protocol):
+    """A version of a roll-up, as its row has it."""
+
+    rule: str
+    total: Decimal
+    reported: int
+    expected: int
+    provisional: int
+    estimated: int
+    forecast: int
+    computed: Decimal | None
+    computed_known: int | None
+    computed_of: int | None
+    computed_missing: Sequence[str] | None
+    computed_status: str | None
+    version: int
+    recorded_at: datetime
+    due_at: datetime
+
+
+class Alone(Protocol):
+    """A duty with the current revision of its figure, if there is one."""
+
+    value: Decimal | None
+    status: str | None
+    sequence: int | None
+    may_not_apply: bool
+    due_at: datetime
+    opened_at: datetime
+    applied_at: datetime | None
+
+
+def shown(row: Kept) -> Fact:
+    """What a roll-up says. The names of its missing members are not in its row and left to the caller.
+
+    A derived roll-up that is reported too: the computed value stands when there is one and all that it needs is
+    complete, else the one reported figure, else as much as could be computed. A computed value is None where an input
+    lacks what it needs (a weight, a denominator), whoever has reported.
+    """
+    rule = Rule(row.rule)
+    known, of = row.computed_known or 0, row.computed_of or 0
+    reported, expected, missing = row.reported, row.expected, _NOBODY
+    value = value_of(rule, row.total, row.reported)
+    status = None if value is None else status_of(row.provisional, row.estimated, row.forecast)
+    stands = row.computed is not None and (known == of > 0 or value is None)
+    # Nobody reports it, or several do about their parts, and percentages are not added.
+    if rule is Rule.DERIVED and (stands or expected != 1):
+        value, reported, expected, missing = row.computed, known, of, tuple(row.computed_missing or ())
+        status = None if value is None or row.computed_status is None else Status(row.computed_status)
+    elif rule in {Rule.MAXIMUM, Rule.WEIGHTED}:
+        value = row.computed
+    return Fact(
+        value,
+        None if value is None else status,
+        reported,
+        expected,
+        missing,
+        version=row.version,
+        recorded_at=row.recorded_at,
+        due_at=row.due_at,
+    )
+
+
+def shown_alone(row: Alone, name: str) -> Fact:
+    """What a scope with one member says; `name` is what it calls that member when it is missing."""
+    is_reported = row.value is not None
+    expected = not (not is_reported and row.status == Status.NOT_APPLICABLE and row.may_not_apply)
+    return Fact(
+        row.value,
+        None if row.status is None else Status(row.status),
+        int(is_reported),
+        int(expected),
+        (name,) if expected and not is_reported else (),
+        version=row.sequence or 0,
+        recorded_at=row.applied_at or row.opened_at,
+        due_at=row.due_at,
+    )
+
+
 def value_of(rule: Rule, total: Decimal, reported: int) -> Decimal | None:
     """The value of a roll-up; None when nobody has reported. A mean is rounded to ten decimals, half to even."""
     if reported == 0:
         return None
-    if rule is Rule.MEAN:
-        return _ROUNDING.quantize(_ROUNDING.divide(total, Decimal(reported)), _MEAN)
-    return total
+    return quotient(total, Decimal(reported)) if rule is Rule.MEAN else total
+
+
+def quotient(dividend: Decimal, divisor: Decimal) -> Decimal:
+    """A mean, rounded to ten decimals, half to even."""
+    return _ROUNDING.quantize(_ROUNDING.divide(dividend, divisor), _MEAN)
 
 
 def status_of(provisional: int, estimated: int, forecast: int) -> Status:

@@ -69,8 +69,7 @@ class Contribution(NamedTuple):
 NOTHING = Contribution()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What becomes of a figure's revisions.
 
     Attributes:
@@ -87,6 +86,9 @@ class Decision:
 def decide(current: Known | None, candidates: Sequence[Revision]) -> Decision:
     """Choose the current revision among the stored one and the candidates, in any order, with duplicates."""
     newest = current.sequence if current is not None else -1
+    if len(candidates) == 1 and candidates[0].sequence > newest:
+        # Nearly always: one value, newer than what is stored.
+        return Decision(candidates[0], (), (True,))
     winner: Revision | None = None
     beside: dict[int, Revision] = {}
     fates = []
@@ -115,18 +117,21 @@ def contribution(figure: Seen | None, *, may_not_apply: bool) -> Contribution:
     value, status = figure
     if value is None:
         return Contribution(expected=-1) if status == Status.NOT_APPLICABLE and may_not_apply else NOTHING
-    return Contribution(
-        value,
-        1,
-        0,
-        int(status == Status.PROVISIONAL),
-        int(status == Status.ESTIMATED),
-        int(status == Status.FORECAST),
-    )
+    return Contribution(value, 1, 0, *_COUNTED_AS.get(status, (0, 0, 0)))
+
+
+# Provisional, estimated, forecast.
+_COUNTED_AS = {
+    Status.PROVISIONAL.value: (1, 0, 0),
+    Status.ESTIMATED.value: (0, 1, 0),
+    Status.FORECAST.value: (0, 0, 1),
+}
 
 
 def difference(old: Contribution, new: Contribution) -> Contribution:
     """New minus old."""
+    if old is NOTHING:
+        return new
     return Contribution(
         EXACT.subtract(new.total, old.total),
         new.reported - old.reported,
@@ -159,12 +164,13 @@ class Movement:
 
     def add(self, difference: Contribution) -> None:
         """Take in what one figure's contribution has changed by."""
-        self.total = EXACT.add(self.total, difference.total)
-        self.reported += difference.reported
-        self.expected += difference.expected
-        self.provisional += difference.provisional
-        self.estimated += difference.estimated
-        self.forecast += difference.forecast
+        total, reported, expected, provisional, estimated, forecast = difference
+        self.total = EXACT.add(self.total, total)
+        self.reported += reported
+        self.expected += expected
+        self.provisional += provisional
+        self.estimated += estimated
+        self.forecast += forecast
 
     def witness(self, accepted_at: datetime | None, traceparent: str | None, *, revision: bool) -> None:
         """Note what moved it."""
