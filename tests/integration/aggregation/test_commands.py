@@ -8,7 +8,7 @@ from fourones_shared.database.migrate import check, migrate
 
 
 def test_migrations_and_models_say_the_same(database_url: str) -> None:
-    assert migrate("fourones_aggregation", database_url) == "0002"
+    assert migrate("fourones_aggregation", database_url) == "0003"
     check("fourones_aggregation", database_url)
 
 

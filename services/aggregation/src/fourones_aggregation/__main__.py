@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import structlog
 import typer
 
 from fourones_aggregation import bootstrap
-from fourones_aggregation.verifying import verify as find_differences
+from fourones_aggregation.commands import rebuild as rebuild_command
+from fourones_aggregation.commands import verify as verify_command
+from fourones_aggregation.verification import MOST_TOLD, Scope
 from fourones_shared.database import migrate as migrations
 from fourones_shared.dead_letters.commands import dead_letter_commands
 from fourones_shared.logs import configure_logging
@@ -45,18 +49,32 @@ def migrate() -> None:
 
 
 @app.command()
-def verify() -> None:
-    """Recompute every roll-up from figures and catalogue; prints each difference and exits 1 when there is one."""
-    settings = _settings("aggregation-verify")
-    engine = bootstrap.operators_engine(settings)
-    try:
-        differences = find_differences(engine)
-    finally:
-        engine.dispose()
-    for difference in differences:
-        typer.echo(str(difference))
-    log.info("verified", differences=len(differences))
-    raise typer.Exit(1 if differences else 0)
+def rebuild(
+    *,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="where the log has lost its beginning: remove nothing that is stored")
+    ] = False,
+) -> None:
+    """Make the figures anew from the log and put right what differs, while the system runs.
+
+    Nothing changes before the last moment; only what differs gets a new version.
+    """
+    rebuild_command.rebuild(_settings("aggregation-rebuild"), partial=partial)
+
+
+@app.command()
+def verify(
+    *,
+    the_log: Annotated[bool, typer.Option("--log", help="hold the figures against the log instead")] = False,
+    show: Annotated[int, typer.Option(help="how many differences to print", min=0, max=MOST_TOLD)] = 100,
+) -> None:
+    """Recompute all that is kept from figures and catalogue; prints the differences and exits 1 when there is one.
+
+    The outcome is kept, and the workers show it as fourones_verification_differences.
+    """
+    scope = Scope.LOG if the_log else Scope.FIGURES
+    number = verify_command.verify(_settings("aggregation-verify"), scope, at_most=show)
+    raise typer.Exit(1 if number else 0)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""What operators type, beside the service's processes."""
