@@ -23,6 +23,8 @@ class ServiceSettings(BaseSettings):
     dead_letter_limit: int = Field(
         default=100, ge=0, description="records that a consumer sets aside within an hour before it waits for a person"
     )
+    requests_per_second: int = Field(default=100, ge=0, description="of one key, over all instances; 0 for no limit")
+    request_burst: int = Field(default=100, ge=1, description="requests that a key may make at once after a pause")
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -16,6 +16,7 @@ from fourones_aggregation import bootstrap
 from fourones_local.ports import free_port
 from fourones_shared.access.keys import hash_key, new_key
 from fourones_shared.database.engine import worker_engine
+from fourones_shared.domain.clock import Clock
 from fourones_shared.events.model import AccessGranted, Role
 from fourones_shared.reference import store_key
 from fourones_shared.settings import ServiceSettings
@@ -102,10 +103,14 @@ def grant(database_url: str, role: Role, org: str | None = None) -> str:
 
 
 @contextmanager
-def an_api(database_url: str, role: Role = Role.VIEWER, org: str | None = None) -> Iterator[Client]:
+def an_api(
+    database_url: str, role: Role = Role.VIEWER, org: str | None = None, clock: Clock | None = None
+) -> Iterator[Client]:
     """A client of a running API."""
     key = grant(database_url, role, org)
-    with serving(bootstrap.api(ServiceSettings(database_url=database_url))) as address:
+    # Tests ask faster than a client may.
+    settings = ServiceSettings(database_url=database_url, requests_per_second=0)
+    with serving(bootstrap.api(settings, clock)) as address:
         client = Client(address, key)
         try:
             eventually(lambda: client.get("/readyz").status_code == 200)

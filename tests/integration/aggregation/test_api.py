@@ -1,9 +1,8 @@
 from collections.abc import Iterator
-from itertools import pairwise
 
 import pytest
 from integration.aggregation.keeping import Aggregation, a_figure, a_submission, a_withdrawal
-from integration.aggregation.serving import Client, an_api
+from integration.aggregation.serving import Client, an_api, grant, serving
 from support.catalogue import (
     ADVANTAGE,
     CITY,
@@ -23,8 +22,12 @@ from support.catalogue import (
     a_target,
     an_indicator,
 )
+from support.waiting import eventually
 
+from fourones_aggregation import bootstrap
+from fourones_aggregation.asof import read_as_of
 from fourones_shared.events.model import Role, Status
+from fourones_shared.settings import ServiceSettings
 
 
 @pytest.fixture
@@ -136,7 +139,7 @@ def test_every_fault_of_a_question_is_told_at_once(client: Client) -> None:
     }
 
 
-@pytest.mark.parametrize("query", [{"as_of": "2026-01-01T00:00:00Z"}, {"indicators": SCALE}])
+@pytest.mark.parametrize("query", [{"asof": "2026-01-01T00:00:00Z"}, {"indicators": SCALE}])
 def test_a_parameter_that_nobody_would_heed_is_refused(client: Client, query: dict[str, str]) -> None:
     answer = client.get("/v1/rollups", **query)
     assert answer.status_code == 422
@@ -163,9 +166,8 @@ def test_an_answer_is_tagged_with_its_snapshot(aggregation: Aggregation, client:
     aggregation.apply(a_submission(a_figure("1")))
     changed = client.get("/v1/rollups", tag=tag, **query)
     assert changed.status_code == 200
-    tokens = [answer.json()["as_of"].split(":") for answer in (first, changed)]
-    assert all(int(a[1]) < int(b[1]) for a, b in pairwise(tokens))
-    assert {token[0] for token in tokens} == {"aggregation"}
+    before, after = (read_as_of(answer.json()["as_of"]).snapshot for answer in (first, changed))
+    assert (before, after) == (1, 2)
 
 
 def test_without_a_valid_key_nothing_is_told(aggregation: Aggregation, client: Client) -> None:
@@ -214,3 +216,16 @@ def test_the_history_of_others_is_not_for_reporters(aggregation: Aggregation) ->
         of_the_city = {"indicator": FIRMS, "org": CITY, "period": "2025"}
         assert department.get("/v1/figures/history", **of_the_city).status_code == 200
         assert department.get("/v1/figures/history", org=XINYI, **query).status_code == 403
+
+
+def test_a_key_that_asks_without_end_is_held_to_its_rate(aggregation: Aggregation) -> None:
+    key = grant(aggregation.url, Role.VIEWER)
+    settings = ServiceSettings(database_url=aggregation.url, requests_per_second=1, request_burst=2)
+    with serving(bootstrap.api(settings)) as address:
+        client = Client(address, key)
+        eventually(lambda: client.get("/readyz").status_code == 200)
+        answers = [client.get("/v1/rollups", limit="1") for _ in range(4)]
+        client.close()
+    assert answers[0].status_code == 200
+    (refused, *_) = [answer for answer in answers if answer.status_code == 429]
+    assert int(refused.headers["retry-after"]) >= 1

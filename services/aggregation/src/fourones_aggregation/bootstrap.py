@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass
 
 import structlog
 from fastapi import FastAPI
+from kafka import KafkaAdminClient
 from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
+from fourones_aggregation.api.export import export_routes
+from fourones_aggregation.api.four_ones import four_ones_routes
 from fourones_aggregation.api.history import history_routes
 from fourones_aggregation.api.rollups import rollup_routes
-from fourones_aggregation.catalogues import CatalogueVersions
+from fourones_aggregation.api.series import series_routes
+from fourones_aggregation.api.versions import version_routes
+from fourones_aggregation.catalogues import CatalogueVersions, PastCatalogues
 from fourones_aggregation.dimensions import Dimensions
 from fourones_aggregation.publishing import RollupStore, measure
+from fourones_aggregation.rebuilding import Rebuild
+from fourones_aggregation.replaying import Log, Progress
 from fourones_aggregation.submissions import SubmissionHandler
 from fourones_aggregation.switching import CatalogueSwitch
 from fourones_aggregation.ticking import Ticker
+from fourones_aggregation.verification import VerificationGauge
+from fourones_shared.access.rates import Limiter, Permits, Rate
 from fourones_shared.database.engine import api_engine, assert_durable, is_transient, worker_engine
 from fourones_shared.dead_letters.gauge import WaitingGauge
 from fourones_shared.dead_letters.resolving import DeadLetters, Reader
@@ -29,21 +38,28 @@ from fourones_shared.http.service import add_health, service_app
 from fourones_shared.kafka.consumer import ConsumerLoop
 from fourones_shared.kafka.outbox import Relay
 from fourones_shared.kafka.outbox_table import OutboxTable
+from fourones_shared.kafka.positions import Identity
+from fourones_shared.kafka.reading import BOOTSTRAP_TIMEOUT_MS, topic_reader
+from fourones_shared.kafka.topics import topic_identities
 from fourones_shared.reference import ReferenceCopy, ReferenceHandler
 from fourones_shared.settings import ServiceSettings
 
 log = structlog.get_logger(__name__)
 
 LOOK_FOR_DATABASE_EVERY_S = 1.0
-# One each for two consumers, two relays, clock, reference copy, count of dead letters, and for who numbers codes.
-WORKER_CONNECTIONS = 11
+# One each for two consumers, two relays, clock, reference copy, count of dead letters, verification, and for who
+# numbers codes.
+WORKER_CONNECTIONS = 12
+# Taking permits writes no log and waits for nobody's flush: two keep up with any load that the others can bear.
+RATE_CONNECTIONS = 2
 FIGURES_GROUP = "aggregation"
 REFERENCE_GROUP = "aggregation-reference"
 REFERENCE_TOPICS = (CataloguePublished.TOPIC, AccessGranted.TOPIC)
 
 DESCRIPTION = (
-    "Totals over organisations and clusters, always with how many of how many have reported, and every value that a "
-    "figure has had. Every request but those for health needs `Authorization: Bearer <key>`."
+    "Totals over organisations, clusters and time, always with how many of how many have reported, and every value "
+    "that a figure or a total has had. Every answer names its moment; `as_of` gives the same answer again. Every "
+    "request but those for health needs `Authorization: Bearer <key>`."
 )
 
 Thread = Callable[[threading.Event], None]
@@ -93,6 +109,7 @@ def worker(settings: ServiceSettings, clock: Clock | None = None) -> Process:
         "rollups": parts.rollups.run,
         "clock": parts.ticker.run,
         "dead-letters": WaitingGauge(parts.engine).follow,
+        "verification": VerificationGauge(parts.engine).follow,
     }
     return Process(app, {name: after_durable(work) for name, work in threads.items()}, parts.engine.dispose)
 
@@ -162,16 +179,28 @@ def api(settings: ServiceSettings, clock: Clock | None = None) -> Process:
     follower = worker_engine(settings.database_url, name="fourones-aggregation-api-reference", pool_size=2)
     engine = api_engine(settings.database_url, name="fourones-aggregation-api", pool_size=8)
     reference = ReferenceCopy(follower)
+    permits = api_engine(settings.database_url, name="fourones-aggregation-api-rates", pool_size=RATE_CONNECTIONS)
+    rate = Rate(settings.requests_per_second, settings.request_burst) if settings.requests_per_second else None
     app = service_app(
-        title="fourones aggregation", description=DESCRIPTION, reference=reference, clock=clock or SystemClock()
+        title="fourones aggregation",
+        description=DESCRIPTION,
+        reference=reference,
+        clock=clock or SystemClock(),
+        limiter=Limiter(rate, Permits(permits)) if rate is not None else None,
     )
-    app.include_router(rollup_routes(engine))
+    catalogues = PastCatalogues()
+    app.include_router(rollup_routes(engine, catalogues))
+    app.include_router(version_routes(engine, catalogues))
+    app.include_router(series_routes(engine, catalogues))
+    app.include_router(export_routes(engine, catalogues))
     app.include_router(history_routes(engine))
+    app.include_router(four_ones_routes(engine, catalogues))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         await engine.dispose()
+        await permits.dispose()
 
     app.router.lifespan_context = lifespan
     return Process(app, {"reference": reference.follow}, follower.dispose)
@@ -203,6 +232,49 @@ def dead_letters(settings: ServiceSettings, clock: Clock | None = None) -> Itera
             topic_prefix=settings.topic_prefix,
             limit=settings.dead_letter_limit,
         )
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def log_of_figures(settings: ServiceSettings, engine: Engine) -> Iterator[tuple[Log, Dimensions]]:
+    """The topic of figures, read outside of the workers' group, and the numbers of the codes in it.
+
+    Raises:
+        Retry, KafkaError: when the broker is away.
+    """
+    bootstrap, topic = settings.kafka_bootstrap, settings.topic_prefix + FiguresSubmitted.TOPIC
+    dimensions = Dimensions(engine)
+    submissions = SubmissionHandler(
+        dimensions=dimensions,
+        versions=CatalogueVersions(),
+        known=ReferenceCopy(engine).known,
+        clock=SystemClock(),
+    )
+    with closing(KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)) as admin:
+        identity = Identity(*topic_identities(admin, [topic]))
+    with topic_reader(bootstrap, settings.topic_prefix) as reader:
+        group = settings.topic_prefix + FIGURES_GROUP
+        yield Log(reader, identity, group, topic, submissions.decode), dimensions
+
+
+@contextmanager
+def rebuild(
+    settings: ServiceSettings, progress: Callable[[Progress], None] = lambda _: None, clock: Clock | None = None
+) -> Iterator[Rebuild]:
+    """What rebuilds the figures from their log.
+
+    Raises:
+        Retry, KafkaError: when the broker is away.
+    """
+    clock = clock or SystemClock()
+    engine = operators_engine(settings)
+    try:
+        with log_of_figures(settings, engine) as (topic, dimensions):
+            switch = CatalogueSwitch(dimensions=dimensions, versions=CatalogueVersions(), clock=clock)
+            yield Rebuild(
+                engine=engine, log=topic, dimensions=dimensions, switch=switch, clock=clock, progress=progress
+            )
     finally:
         engine.dispose()
 

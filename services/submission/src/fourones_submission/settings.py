@@ -17,6 +17,4 @@ class SubmissionSettings(ServiceSettings):
     max_body_bytes: int = Field(default=4 * 1024 * 1024, gt=0, description="largest request body")
     body_timeout_s: float = Field(default=60, gt=0, description="longest that a request body may take to arrive")
     database_pool: int = Field(default=16, ge=1, description="connections of the API, which share a commit's flush")
-    requests_per_second: int = Field(default=100, ge=0, description="of one key, over all instances; 0 for no limit")
-    request_burst: int = Field(default=100, ge=1, description="requests that a key may make at once after a pause")
     replication_factor: int = Field(default=1, ge=1, description="of topics that `topics` creates")

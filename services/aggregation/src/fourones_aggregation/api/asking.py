@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fourones_aggregation.api.queries import Filters, known_codes
+from fourones_aggregation.asof import Moment
 from fourones_shared.catalogue.model import TOTAL, Catalogue
-from fourones_shared.domain.periods import FORMS, Period
+from fourones_shared.domain.periods import FORMS, Period, shanghai_date
 from fourones_shared.errors import InvalidPeriod
 from fourones_shared.http.paging import decode_cursor
 from fourones_shared.http.problems import Fault, Problem
@@ -36,9 +38,14 @@ def position(cursor: str | None, length: int) -> list[int] | None:
     return numbers
 
 
-def as_of_token(snapshot: int) -> str:
-    """The name of a snapshot of this service."""
-    return f"aggregation:{snapshot}"
+AsOf = Annotated[
+    str | None,
+    Query(
+        description="what was known then: an `as_of` that this service has answered, or an RFC 3339 time",
+        examples=["aggregation:42@1776211200000", "2026-04-15T18:00:00+08:00"],
+        max_length=64,
+    ),
+]
 
 
 def only(request: Request, allowed: Collection[str]) -> None:
@@ -61,7 +68,12 @@ def only(request: Request, allowed: Collection[str]) -> None:
         if len(request.query_params.getlist(name)) > 1
     ]
     if faults:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "查询参数有误,请按 errors 逐条修改", errors=faults)
+        raise refused(faults)
+
+
+def refused(faults: Sequence[Fault]) -> Problem:
+    """422 with every fault of a question."""
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "查询参数有误,请按 errors 逐条修改", errors=faults)
 
 
 async def checked_filters(request: Request, engine: AsyncEngine, filters: Filters) -> Filters:
@@ -86,17 +98,27 @@ async def checked_filters(request: Request, engine: AsyncEngine, filters: Filter
             detail = f"{period!r} 不是有效的报告期;写法如 {FORMS}"
             faults.append(Fault(pointer="query:period", code="invalid_period", detail=detail))
     if faults:
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "查询参数有误,请按 errors 逐条修改", errors=faults)
+        raise refused(faults)
     return replace(filters, period=period)
 
 
-def unchanged(request: Request, response: Response, snapshot: int) -> Response | None:
+def unchanged(
+    request: Request, response: Response, moment: Moment, *, by_the_clock: bool = False, form: str = ""
+) -> Response | None:
     """Mark the answer with its entity tag; a 304 when the client has it already.
 
-    Whatever this service shows changes only with a new snapshot, so the snapshot and the question make the tag.
+    Args:
+        request: the question is part of the tag.
+        response: what gets the headers.
+        moment: what this service shows changes only with its snapshot.
+        by_the_clock: whether it also changes when a day passes in Shanghai, with due dates.
+        form: in which of several the answer is given.
     """
-    question = hashlib.sha256(str(request.url.query).encode()).hexdigest()[:16]
-    tag = f'W/"{snapshot}-{question}"'
+    # With the snapshot's time: after a restore its number is given again, to other data.
+    shown = f"{request.url.query}\n{form}\n{moment.taken_at.isoformat()}"
+    question = hashlib.sha256(shown.encode()).hexdigest()[:16]
+    day = f"-{shanghai_date(moment.at):%Y%m%d}" if by_the_clock else ""
+    tag = f'W/"{moment.snapshot}{day}-{question}"'
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "private, no-cache"
     given = [candidate.strip() for candidate in request.headers.get("if-none-match", "").split(",")]

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from fourones_aggregation.api import queries
-from fourones_aggregation.api.asking import as_of_token, checked_filters, only, position, unchanged
+from fourones_aggregation.api.asking import AsOf, checked_filters, only, position, unchanged
 from fourones_aggregation.api.models import RevisionItem, RevisionPage
 from fourones_shared.access.keys import Principal
 from fourones_shared.catalogue.duties import reporter_of
@@ -19,7 +19,7 @@ from fourones_shared.http.problems import Problem
 from fourones_shared.http.service import ERRORS, Caller
 from fourones_shared.reference import ReferenceCopy
 
-PARAMETERS = frozenset({"indicator", "org", "cluster", "period", "limit", "cursor"})
+PARAMETERS = frozenset({"indicator", "org", "cluster", "period", "as_of", "limit", "cursor"})
 
 
 def history_routes(engine: AsyncEngine) -> APIRouter:
@@ -36,6 +36,7 @@ def history_routes(engine: AsyncEngine) -> APIRouter:
         org: Annotated[str, Query(description="whom the figure is about")],
         period: Annotated[str, Query(description="a period in any spelling")],
         cluster: Annotated[str, Query(description="a cluster's id; `_T` for a figure without cluster")] = TOTAL,
+        as_of: AsOf = None,
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Any:
@@ -46,15 +47,16 @@ def history_routes(engine: AsyncEngine) -> APIRouter:
         _allow(caller, request.app.state.reference, indicator, org, cluster)
         after = position(cursor, 1)
         figure = {"indicator": indicator, "org": org, "cluster": cluster, "period": filters.period or period}
-        async with queries.one_snapshot(engine) as (connection, snapshot):
-            not_modified = unchanged(request, response, snapshot)
+        clock = request.app.state.clock
+        async with queries.at_moment(engine, as_of, clock) as (connection, moment):
+            not_modified = unchanged(request, response, moment)
             if not_modified is not None:
                 return not_modified
-            rows = await queries.history(connection, figure, after[0] if after else 0, limit + 1)
-            excluded = await queries.is_excluded(connection, figure)
+            rows = await queries.history(connection, moment, figure, after[0] if after else 0, limit + 1)
+            excluded = await queries.is_excluded(connection, moment, figure)
         page, next_cursor = cut(rows, limit, lambda row: [row.sequence])
         items = [RevisionItem.model_validate(dict(row._mapping)) for row in page]  # noqa: SLF001 - SQLAlchemy's public name
-        return RevisionPage(items=items, next=next_cursor, as_of=as_of_token(snapshot), excluded=excluded)
+        return RevisionPage(items=items, next=next_cursor, as_of=moment.token, excluded=excluded)
 
     return router
 

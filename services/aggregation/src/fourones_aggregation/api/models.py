@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, PlainSerializer
 
+from fourones_aggregation.domain.beside import Source
 from fourones_shared.domain.numbers import format_decimal
 from fourones_shared.events.model import Status
 
@@ -24,8 +25,22 @@ class CoverageItem(BaseModel):
     )
 
 
+class BesideItem(BaseModel):
+    """The value that does not stand, kept beside the one that does."""
+
+    org: str = Field(description="the city's own code for its department's value, `_T` for the counties' together")
+    source: Source = Field(description="`computed` where the one that stands is reported, though it can be computed")
+    value: Exact | None
+    status: Status | None
+    coverage: CoverageItem
+    difference: Exact | None = Field(
+        description="the department's value minus the counties', or the reported minus the computed; null unless both "
+        "have a value of the same time"
+    )
+
+
 class RollupItem(BaseModel):
-    """A roll-up, or a figure where the scope holds only one."""
+    """A roll-up, a figure where the scope holds only one, or a stretch: a longer period made of finer ones."""
 
     indicator: str
     org: str
@@ -36,8 +51,18 @@ class RollupItem(BaseModel):
     unit: str
     status: Status | None = Field(description="the weakest status among the members; null where nobody has reported")
     coverage: CoverageItem
-    version: int = Field(description="rises with every change; for a single figure the sequence of its revision")
+    version: int = Field(
+        description="rises with every change; for a single figure the sequence of its revision, for a stretch the sum "
+        "over its periods"
+    )
     recorded_at: datetime
+    through: str | None = Field(
+        default=None, description="of a stretch: the last period that is in the value; null elsewhere"
+    )
+    beside: BesideItem | None = Field(
+        default=None,
+        description="where counties and a department both report the city's value, or a value is computed and reported",
+    )
 
 
 class RollupPage(BaseModel):

@@ -76,8 +76,8 @@ def of_derived(row: Kept, org: str, city: str) -> Beside | None:
     difference = None if reported is None or row.computed is None else EXACT.subtract(reported, row.computed)
     known, of = row.computed_known or 0, row.computed_of or 0
     if _is_computed(row):
-        missing = (city,) if row.reported < row.expected else ()
-        return Beside(org, Source.REPORTED, reported, status, row.reported, row.expected, missing, difference)
+        lacks = (city,) if row.reported < row.expected else ()
+        return Beside(org, Source.REPORTED, reported, status, row.reported, row.expected, lacks, difference)
     computed_status = None if row.computed is None or row.computed_status is None else Status(row.computed_status)
     missing = tuple(row.computed_missing or ())
     return Beside(org, Source.COMPUTED, row.computed, computed_status, known, of, missing, difference)
