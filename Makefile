@@ -17,7 +17,7 @@ BESIDE_EACH_OTHER := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 UV_COMPILE := uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-package fourones-shared \
 	--no-header --universal --python-version 3.11
 
-.PHONY: help run start stop status demo clean test test-quick lint format typecheck contracts schemas lock env
+.PHONY: help run start stop status demo clean test test-quick faults bench lint format typecheck contracts schemas lock env
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-11s\033[0m %s\n", $$1, $$2}'
@@ -60,6 +60,15 @@ endif
 test-quick: env ## Only the tests that need neither broker nor database
 	@$(BIN)/python -m pytest $(PYTEST_LIMIT) tests/unit tests/contract $(PYTEST)
 
+# One kill takes about five seconds; `SEED=` repeats a run's kills and figures, `KILLS=` makes it shorter.
+faults: env ## Kill every process at random, two hundred times under load; SEED= repeats a run
+	@FOURONES_KILLS=$(or $(KILLS),200) FOURONES_SEED=$(SEED) \
+		$(BIN)/python -m pytest --timeout=3600 --capture=no tests/faults/test_random_kills.py
+
+# For example: make bench PART=latency, make bench PART="million memory" BENCH="--figures 1000000".
+bench: env ## Measure on a stack of its own; PART=million|apply|latency|growth|memory, BENCH= takes options
+	@PYTHONPATH=tests $(BIN)/python -W ignore::DeprecationWarning -m load $(PART) $(BENCH)
+
 lint: env ## Check style; changes nothing
 	@echo "── lint"
 	@$(BIN)/ruff check .
@@ -89,6 +98,7 @@ lock: $(BIN)/uv ## Write requirements/*.txt anew; UPGRADE=--upgrade takes newer 
 			-o requirements/$$service.txt; \
 	done
 	@$(BIN)/$(UV_COMPILE) $(UPGRADE) shared/pyproject.toml cli/pyproject.toml -o requirements/cli.txt
+	@$(BIN)/$(UV_COMPILE) $(UPGRADE) requirements/bench.in -o requirements/bench.txt
 
 # Not the whole environment: what it holds now may be what the lock is about to change.
 $(BIN)/uv:
