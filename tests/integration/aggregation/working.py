@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -95,28 +95,12 @@ class Worker:
     @contextmanager
     def dying(self, after_statements: int) -> Iterator[None]:
         """The process, or its connection, ends after so many statements, at the latest right before the commit."""
-        left = after_statements
-
-        def count(*_: Any) -> None:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise Died
-
-        engine = self.parts.engine
-        event.listen(engine, "before_cursor_execute", count)
-        self._handler.before_commit = _die
-        try:
+        with self._interrupted(after_statements, _die), suppress(Died):
             yield
-        except Died:
-            pass
-        finally:
-            self._handler.before_commit = _nothing
-            event.remove(engine, "before_cursor_execute", count)
 
     @contextmanager
-    def holding(self, batch: Sequence[Taken[FiguresSubmitted]]) -> Iterator[None]:
-        """Applies the batch up to its commit before the block, and commits after it."""
+    def holding(self, batch: Sequence[Taken[FiguresSubmitted]], after_statements: int) -> Iterator[None]:
+        """Applies the batch up to that statement, at most to its commit, before the block, and the rest after it."""
         arrived, go_on = threading.Event(), threading.Event()
         failures: list[BaseException] = []
 
@@ -132,18 +116,43 @@ class Worker:
             finally:
                 arrived.set()
 
-        self._handler.before_commit = wait
         thread = threading.Thread(target=work)
-        thread.start()
+        with self._interrupted(after_statements, wait):
+            thread.start()
+            try:
+                assert arrived.wait(_WITHIN_S)
+                yield
+            finally:
+                go_on.set()
+                thread.join(_WITHIN_S)
+        if failures:
+            raise failures[0]
+
+    @contextmanager
+    def _interrupted(self, after_statements: int, by: Callable[[], None]) -> Iterator[None]:
+        """Once, before the statement that follows so many, or before the commit that comes earlier."""
+        left = after_statements
+
+        def interrupt() -> None:
+            nonlocal left
+            if left >= 0:
+                left = -1
+                by()
+
+        def count(*_: Any) -> None:
+            nonlocal left
+            if left == 0:
+                interrupt()
+            elif left > 0:
+                left -= 1
+
+        event.listen(self.parts.engine, "before_cursor_execute", count)
+        self._handler.before_commit = interrupt
         try:
-            assert arrived.wait(_WITHIN_S)
             yield
         finally:
             self._handler.before_commit = _nothing
-            go_on.set()
-            thread.join(_WITHIN_S)
-        if failures:
-            raise failures[0]
+            event.remove(self.parts.engine, "before_cursor_execute", count)
 
     def close(self) -> None:
         self.parts.engine.dispose()
