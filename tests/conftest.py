@@ -1,5 +1,7 @@
+import gc
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ settings.register_profile("fourones", deadline=None, print_blob=True)
 settings.load_profile("fourones")
 
 # The folder says what a test needs, so that no marker can be forgotten.
-_MARKERS = ("integration", "e2e", "faults")
+_MARKERS = ("integration", "e2e", "faults", "containers")
 _TESTS = Path(__file__).parent
 
 _skipped: list[str] = []
@@ -49,6 +51,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         folders = item.path.relative_to(_TESTS).parts if item.path.is_relative_to(_TESTS) else ()
         if folders and folders[0] in _MARKERS:
             item.add_marker(folders[0])
+
+
+def pytest_collection_finish() -> None:
+    # What is there by now stays: no collection of garbage need look at it again and again.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _forgotten_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
+    # What else kafka-python forgets, of clients whose broker went away: collected here, where that may be overheard.
+    yield
+    if "kafka_node" in request.fixturenames:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from fourones_local import loopback
 from support.waiting import eventually
 
 
@@ -15,14 +16,17 @@ class SystemClient:
 
     def __init__(self, endpoints: Mapping[str, Any]) -> None:
         self._endpoints = endpoints
-        self._http = httpx.Client(timeout=30, trust_env=False)
+        self._http = loopback.client(timeout=30)
 
     def close(self) -> None:
         self._http.close()
 
-    def post(self, key: str, body: Mapping[str, Any], idempotency_key: str | None = None) -> httpx.Response:
+    def post(
+        self, key: str, body: Mapping[str, Any], idempotency_key: str | None = None, **query: str
+    ) -> httpx.Response:
         headers = self._bearer(key) | {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
-        return self._http.post(f"{self._endpoints['submission']}/v1/submissions", json=body, headers=headers)
+        url = f"{self._endpoints['submission']}/v1/submissions"
+        return self._http.post(url, json=body, headers=headers, params=query)
 
     def submit(self, org: str, figures: Sequence[Mapping[str, Any]], *, key: str | None = None) -> dict[str, Any]:
         answer = self.post(key or org, {"org": org, "figures": list(figures)})

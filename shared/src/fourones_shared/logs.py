@@ -1,4 +1,4 @@
-"""Structured logs on standard output: JSON for machines, colours for a terminal; each line with the trace id."""
+"""Structured logs on standard output: JSON for machines, colours for a terminal; each line with service and trace."""
 
 from __future__ import annotations
 
@@ -6,22 +6,28 @@ import logging
 import sys
 
 import structlog
-from opentelemetry import trace
 
 from fourones_shared.settings import ServiceSettings
+from fourones_shared.tracing import current_ids
 
 # Without the local variables: they are long, and one of them may be a key.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
 
 
 def configure_logging(settings: ServiceSettings, service: str) -> None:
-    """Send the process's log lines, those of libraries too, through structlog."""
+    """Send the process's log lines, those of libraries too, through structlog.
+
+    Args:
+        settings: level and format.
+        service: name and role, such as `submission-api`; every line has it.
+    """
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _of_service(service),
         _with_trace,
         _TRACEBACKS if settings.log_format == "json" else _unchanged,
     ]
@@ -51,13 +57,21 @@ def configure_logging(settings: ServiceSettings, service: str) -> None:
     # On a machine short of cores the client's I/O loop says after every pause that it had one.
     logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     logging.getLogger("uvicorn.access").setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(service=service)
+
+
+def _of_service(service: str) -> structlog.typing.Processor:
+    # No context variable: those of the main thread are not those of the others.
+    def named(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+        event["service"] = service
+        return event
+
+    return named
 
 
 def _with_trace(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    context = trace.get_current_span().get_span_context()
-    if context.is_valid:
-        event["trace_id"] = trace.format_trace_id(context.trace_id)
+    ids = current_ids()
+    if ids is not None:
+        event["trace_id"], event["span_id"] = ids
     return event
 
 

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from fourones_shared.http.connections import BoundedConnection
+from fourones_shared.http.draining import Draining, DrainingServer
+from fourones_shared.tracing import end_tracing
 
 log = structlog.get_logger(__name__)
 
-GRACE_S = 10
+# For requests under way, after which their connections are cut: above the longest statement that an API may run.
+GRACE_S = 12
+# For all threads together: a worker's batch is applied or taken back, and its place in its group given up. With the
+# requests' time and the longest draining it must stay below a pod's grace period (deploy/k8s).
+THREADS_END_S = 20
 # A batch of figures makes some hundred thousand objects that all live until its commit, none of them in a cycle:
 # looking for cycles every 700 objects, the default, takes a third of the worker's time (docs/benchmarks.md).
 OBJECTS_BETWEEN_COLLECTIONS = 100_000
+# A tenth of the weight that answering has. With equal ones a machine that is full lets those who post wait for many
+# seconds while their figures are worked up at once (docs/load.md).
+GIVES_WAY_BY = 10
 
 
 def serve(
@@ -28,19 +40,27 @@ def serve(
     host: str,
     port: int,
     threads: Mapping[str, Callable[[threading.Event], None]],
+    drain_s: float = 0.0,
+    gives_way: bool = False,
 ) -> int:
     """Serve HTTP in the foreground and run each of `threads` beside it until SIGTERM or SIGINT.
 
     A thread that ends before it is told to ends the process with exit code 1: the supervisor starts it anew, which
-    is safer than half a process.
+    is safer than half a process. After the signal it serves on for `drain_s`, threads too, while `/readyz` says no
+    (see `http.draining`). `gives_way` is for those who work for nobody that waits: on a machine that has not enough
+    for all, they leave it to those who answer.
 
     Returns:
         The process's exit code.
     """
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
+    if gives_way:
+        # Threads that begin after this have it, too.
+        os.nice(GIVES_WAY_BY)
     stop = threading.Event()
     failed = threading.Event()
-    server = uvicorn.Server(server_config(app, host=host, port=port))
+    draining = Draining(app)
+    server = DrainingServer(server_config(draining, host=host, port=port), draining, drain_s)
 
     def guarded(name: str, work: Callable[[threading.Event], None]) -> None:
         try:
@@ -63,15 +83,17 @@ def serve(
             server.run()
         finally:
             stop.set()
+            deadline = time.monotonic() + THREADS_END_S
             for thread in running:
-                thread.join(GRACE_S)
+                thread.join(max(0.0, deadline - time.monotonic()))
                 if thread.is_alive():
                     log.error("thread did not end in time", thread=thread.name)
                     failed.set()
+            end_tracing()
     return 1 if failed.is_set() or not server.started else 0
 
 
-def server_config(app: FastAPI, *, host: str, port: int) -> uvicorn.Config:
+def server_config(app: ASGIApp, *, host: str, port: int) -> uvicorn.Config:
     """How every service's HTTP server is set up."""
     return uvicorn.Config(
         app,

@@ -107,6 +107,8 @@ class ReferenceCopy:
     in_force: tuple[int, Catalogue] | None = None
     """Version and catalogue of one moment, for who needs both to belong together."""
     database_answers: bool = False
+    was_read: bool = False
+    """Whether the database has answered at all: until then an unknown key is not a wrong one."""
     _newest: int = 0
     _changes: Decimal = Decimal(-1)
     _refreshing: threading.Lock = field(default_factory=threading.Lock, repr=False)
@@ -128,7 +130,7 @@ class ReferenceCopy:
                 records = [KeyRecord.of(AccessGranted.model_validate(dict(row))) for row in rows]
                 self.keys.replace(records)
                 self._newest, self._changes = newest, changes
-        self.database_answers = True
+        self.database_answers = self.was_read = True
 
     def known(self, version: int) -> bool:
         """Whether that catalogue version, or a later one, is in force here; looks again when it is not."""

@@ -1,11 +1,8 @@
-import gc
 import secrets
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -64,15 +61,6 @@ class AccessKey(AccessKeyColumns, Table, table=True):
     __tablename__ = "access_key"
 
 
-@pytest.fixture(autouse=True)
-def _forgotten_sockets() -> Iterator[None]:
-    # kafka-python forgets the sockets of a client that found no broker: collected here, where that may be overheard.
-    yield
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
-
-
 @pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
     """A fresh database with the tables that the services share, and `effect`, which admits repetitions."""
@@ -101,14 +89,6 @@ class Broker:
 @pytest.fixture
 def broker(kafka_bootstrap: str, topic_prefix: str) -> Broker:
     return Broker(kafka_bootstrap, topic_prefix)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # The same sockets, when they are collected in the middle of a test.
-    forgotten = r"ignore:unclosed <socket.socket fd=\d+, family=1, type=1, proto=0>:ResourceWarning"
-    for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.filterwarnings(forgotten))
 
 
 Running = Callable[[Callable[[threading.Event], None]], AbstractContextManager[threading.Event]]

@@ -1,13 +1,14 @@
 import json
 import logging
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from pydantic import ValidationError
 
 from fourones_shared.logs import configure_logging
-from fourones_shared.settings import ServiceSettings
+from fourones_shared.settings import SecretsDirMissing, ServiceSettings
 
 URL = "postgresql+psycopg://submission:s3cr%40t:x@127.0.0.1:5432/submission"
 
@@ -31,6 +32,55 @@ def test_they_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_database_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FOURONES_DATABASE_URL", raising=False)
     with pytest.raises(ValidationError, match="database_url"):
+        ServiceSettings()
+
+
+# --- secrets in files ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secrets_dir(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.delenv("FOURONES_DATABASE_URL", raising=False)
+    monkeypatch.setenv("FOURONES_SECRETS_DIR", str(tmp_path))
+    return tmp_path
+
+
+def test_a_secret_may_be_a_file_named_as_its_variable(secrets_dir: Path) -> None:
+    (secrets_dir / "fourones_database_url").write_text(f"{URL}\n", encoding="utf-8")
+
+    assert ServiceSettings().database_url == URL
+
+
+def test_the_environment_wins_over_the_file(secrets_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (secrets_dir / "fourones_database_url").write_text("postgresql://of-the-file", encoding="utf-8")
+    monkeypatch.setenv("FOURONES_DATABASE_URL", URL)
+
+    assert ServiceSettings().database_url == URL
+
+
+def test_other_files_beside_the_secrets_do_not_matter(secrets_dir: Path) -> None:
+    (secrets_dir / "fourones_database_url").write_text(URL, encoding="utf-8")
+    (secrets_dir / "somebody-elses").write_text("x", encoding="utf-8")
+    # As Kubernetes mounts them: the files are links into a directory that begins with dots.
+    (secrets_dir / "..data").mkdir()
+
+    assert ServiceSettings().topic_prefix == ""
+
+
+def test_a_secret_from_a_file_is_not_shown_either(secrets_dir: Path) -> None:
+    (secrets_dir / "fourones_database_url").write_text(URL, encoding="utf-8")
+    settings = ServiceSettings()
+
+    assert "s3cr" not in f"{settings!r} {settings.described()}"
+
+
+def test_a_directory_that_is_not_there_is_said_and_not_passed_over(
+    secrets_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FOURONES_SECRETS_DIR", str(secrets_dir / "misspelt"))
+    monkeypatch.setenv("FOURONES_DATABASE_URL", URL)
+
+    with pytest.raises(SecretsDirMissing, match="misspelt"):
         ServiceSettings()
 
 

@@ -35,6 +35,7 @@ _RULES = (
     plausibility.zones_inside_have_districts,
     targets.target_fits_indicator,
     targets.target_names_a_reported_scope,
+    targets.tolerances_make_sense,
     targets.due_period_fits,
     targets.curve_rises,
     targets.someone_answers,

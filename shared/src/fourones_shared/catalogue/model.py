@@ -77,6 +77,7 @@ __all__ = [
     "Target",
     "Task",
     "Tier",
+    "Tolerance",
     "Zones",
 ]
 
@@ -417,6 +418,13 @@ class Responsible(_Value):
         return ((self.lead,) if self.lead else ()) + tuple(d for d in self.equal if d != self.lead)
 
 
+class Tolerance(_Value):
+    """How far from its value a target that is "about" it may be kept, on either side, as shares of the value."""
+
+    below: Exact
+    above: Exact
+
+
 class Target(_Value):
     """A value promised of an indicator, by the end of a period (`by`) or anew every period (`per`).
 
@@ -424,6 +432,7 @@ class Target(_Value):
         org, cluster, tier: the roll-up that is judged; `_T` is the total.
         total_of: targets whose values this one's value is the sum of; checked, so that what must not be added
             never is.
+        band: for a comparator "about" that is missed on either side; without it more is never too much.
         curve: milestones of the path; empty means a straight line from the baseline.
         assumed: which of these the source does not say.
         remark: what a reader of the verdict must know, Chinese.
@@ -445,6 +454,7 @@ class Target(_Value):
     by: str | None = None
     per: Cadence | None = None
     baseline: Baseline | None = None
+    band: _Added[Tolerance] = None
     curve: tuple[Milestone, ...] = ()
     method: Method = Method.PLAN_CURVE
     responsible: Responsible

@@ -158,7 +158,7 @@ _CLOUD_EVENT: dict[str, Any] = {
             "ce_time": {"type": "string", "format": "date-time", "description": "When it happened."},
             "ce_dataschema": {"type": "string", "format": "uri", "description": "The schema's id."},
             "content-type": {"type": "string", "const": "application/json"},
-            "traceparent": {"type": "string", "description": "W3C trace context of the request that began it."},
+            "traceparent": {"type": "string", "description": "W3C trace context in which it was sent."},
         },
     },
 }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
+from fourones_shared.catalogue.words import Method
 from fourones_shared.domain.numbers import format_decimal
 
 # The one canonical spelling: no exponent, no trailing zeros, no negative zero.
@@ -19,6 +20,8 @@ Exact = Annotated[
     PlainSerializer(format_decimal, return_type=str, when_used="json"),
     WithJsonSchema({"type": "string", "pattern": _DECIMAL}, mode="serialization"),
 ]
+
+VerdictWord = Literal["achieved", "on_track", "lagging", "off_track", "deteriorating", "no_data", "not_assessable"]
 
 
 class EventData(BaseModel, ABC):
@@ -207,6 +210,130 @@ class RollupChanged(EventData):
         return "|".join((self.indicator, self.org, self.cluster, self.tier, self.period))
 
 
+class VerdictChanged(EventData):
+    """What is said of a target has changed: its verdict, or what explains it; or the catalogue has it no more."""
+
+    TYPE: ClassVar[str] = "fourones.verdicts.changed.v1"
+    TOPIC: ClassVar[str] = "verdicts-changed"
+
+    target: str
+    """Id of the catalogue."""
+    plan: str
+    indicator: str
+    org: str
+    """Organisation, or `_T` for all."""
+    cluster: str
+    """Cluster, or `_T` for all."""
+    tier: str
+    """Tier, on targets over the clusters of one; else `_T`."""
+    pillar: str | None = None
+    """Which of the four ones it belongs to."""
+    version: int
+    """Rises with every change of this target, also over a removal: drop what is not newer than what you have."""
+    removed: bool = False
+    """The catalogue no longer has the target: no verdict stands, and the fields about one are null."""
+    verdict: VerdictWord | None
+    light: Literal["green", "yellow", "red", "grey"] | None
+    before: VerdictWord | None
+    """The verdict that this one replaces, which may be the same; null for the first."""
+    period: str | None
+    """The judged period; without data the silent or awaited one."""
+    method: Method | None
+    """The method that gives the verdict."""
+    value: Exact | None
+    """In the indicator's unit, like all values here."""
+    due_value: Exact | None
+    """Due on the plan curve at the period's end."""
+    target_value: Exact | None
+    attainment: Exact | None
+    """Share of the way from the baseline to the target; without a baseline the value by the target."""
+    gap: Exact | None
+    """Missing to the due value; negative where it is surpassed."""
+    months_behind: Exact | None
+    final: bool
+    """The due date has passed and its figure is complete."""
+    provisional: bool
+    """It rests on a provisional, estimated or forecast figure."""
+    stale: bool
+    """It rests on an earlier period than the latest that should be known."""
+    incomplete: bool
+    """Reporters are missing at the latest period that should be known."""
+    departments: tuple[str, ...]
+    """Who answers for the target: its lead, or several as equals."""
+    changed_by: Cause
+    judged_at: datetime
+    """Since when this is said."""
+    catalogue_version: int
+    explanation: str | None
+    """Chinese, whole sentences."""
+
+    def partition_key(self) -> str:
+        """The target: its verdicts stay in order."""
+        return self.target
+
+
+class ProblemStep(Part):
+    """One entry of a problem's history, which only grows."""
+
+    number: int
+    """Over the steps of all problems, from 1, without gaps."""
+    action: str
+    """open, notify, acknowledge, start, report, verify, close, reopen, escalate, light_red, light_recovered, …"""
+    taken_at: datetime
+    role: str
+    """The key's role; `light`, `clock` or `notices` where nobody's key took it."""
+    org: str | None = None
+    key_id: str | None = None
+    note: str | None = None
+    """What was done, or why; as it was written."""
+    hash: str
+    """SHA-256 of this step and all before it: noted elsewhere, it tells whether the history was altered."""
+
+
+class ProblemChanged(EventData):
+    """A problem on the list has another step behind it."""
+
+    TYPE: ClassVar[str] = "fourones.problems.changed.v1"
+    TOPIC: ClassVar[str] = "problems-changed"
+
+    id: int
+    version: int
+    """Rises with every step of this problem: drop what is not newer than what you have."""
+    title: str
+    description: str
+    kind: Literal["project", "enterprise", "target", "other"]
+    origin: Literal["light", "raised"]
+    """Opened by a red light, or raised by a county, a department or the coordinating office."""
+    subject: str
+    """Which project, enterprise or target, in words."""
+    org: str | None = None
+    """The county, zone or department concerned; null where it is the whole city."""
+    cluster: str | None = None
+    target: str | None = None
+    plan: str | None = None
+    raised_by: str | None = None
+    """The organisation that raised it; null for a light, and for the coordinating office."""
+    synthetic: bool = False
+    """Of a demonstration."""
+    state: str
+    """opened, notified, acknowledged, in_progress, reported_done, verified, closed or escalated."""
+    level: Literal["county", "department", "city"]
+    due: date
+    """To be reported done by the end of that day in Shanghai."""
+    responsible: tuple[str, ...] = ()
+    """The departments that answer for it."""
+    held_by: tuple[str, ...] = ()
+    """The organisations whose work it is at its level."""
+    opened_at: datetime
+    closed_at: datetime | None = None
+    step: ProblemStep
+    """The step that made it so."""
+
+    def partition_key(self) -> str:
+        """The problem: its steps stay in order."""
+        return str(self.id)
+
+
 class CataloguePublished(EventData):
     """A catalogue version is in force. `catalogue` is the whole document."""
 
@@ -269,6 +396,8 @@ ALL: tuple[type[EventData], ...] = (
     FiguresSubmitted,
     FiguresApplied,
     RollupChanged,
+    VerdictChanged,
+    ProblemChanged,
     CataloguePublished,
     AccessGranted,
 )

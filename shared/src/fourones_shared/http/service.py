@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from opentelemetry import trace
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    REGISTRY,
-    CollectorRegistry,
-    Counter,
-    Histogram,
-    generate_latest,
-)
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client.exposition import choose_encoder
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fourones_shared.access.keys import Principal
 from fourones_shared.access.rates import Limiter
 from fourones_shared.domain.clock import Clock
 from fourones_shared.http.problems import Problem, ProblemDetails, install_problem_handlers
 from fourones_shared.reference import ReferenceCopy
-from fourones_shared.tracing import continued
+from fourones_shared.tracing import Traced, names, span
 
 REQUESTS = Counter("fourones_http_requests_total", "Requests answered.", ["method", "route", "status"])
 DURATION = Histogram(
@@ -34,6 +29,10 @@ DURATION = Histogram(
     ["method", "route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
+
+_END_OF_OPENMETRICS = b"# EOF\n"
+# Asked every few seconds by those who watch: traces of them would bury the others.
+_UNTRACED = frozenset({"/healthz", "/readyz", "/metrics"})
 
 _BEARER = HTTPBearer(auto_error=False, description="`Authorization: Bearer <key>`")
 # What OpenAPI says of the answers that ask to come again.
@@ -46,7 +45,7 @@ ERRORS: dict[int | str, dict[str, object]] = {
         (403, "outside the key's scope"),
         (422, "wrong, with every fault"),
         (429, "the key has used up its rate; try again"),
-        (503, "the database is away; try again"),
+        (503, "the database is away, or the service has just started; try again"),
     )
 }
 
@@ -63,7 +62,7 @@ def service_app(
 ) -> FastAPI:
     """An application with `/healthz`, `/readyz` and `/metrics`; routes are added by the service.
 
-    Ready means that the database answers and a catalogue is known. `more_metrics` gives further series, already in
+    Ready means that the database answers and a catalogue is known. `more_metrics` gives further gauges, already in
     the text format: prometheus_client takes most of a second to write fifty thousand. `limiter` holds every key to
     its rate, on all routes that ask for one; without it none is held.
     """
@@ -73,7 +72,7 @@ def service_app(
     app.state.limiter = limiter
     install_problem_handlers(app)
     add_health(app, lambda: reference.database_answers and reference.catalogue is not None, registry, more_metrics)
-    app.middleware("http")(_measured)
+    app.add_middleware(_Measured)
     return app
 
 
@@ -90,7 +89,10 @@ def add_health(
     registry: CollectorRegistry = REGISTRY,
     more_metrics: Callable[[], bytes] | None = None,
 ) -> None:
-    """`/healthz` (the process lives), `/readyz` (it can do its work) and `/metrics`; none asks for a key."""
+    """`/healthz` (the process lives), `/readyz` (it can do its work) and `/metrics`; none asks for a key.
+
+    Metrics come in OpenMetrics where the scraper takes that: only there can a histogram name a trace (an exemplar).
+    """
 
     @app.get("/healthz", include_in_schema=False)
     async def healthz() -> dict[str, str]:
@@ -103,9 +105,15 @@ def add_health(
         return JSONResponse({"status": "ready" if ready else "not ready"}, status)
 
     @app.get("/metrics", include_in_schema=False)
-    def metrics() -> Response:
+    def metrics(request: Request) -> Response:
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        document = encode(registry)
         more = b"" if more_metrics is None else more_metrics()
-        return Response(generate_latest(registry) + more, media_type=CONTENT_TYPE_LATEST)
+        if document.endswith(_END_OF_OPENMETRICS):
+            # Gauges are written alike in both formats; only the last line must stay the last.
+            document = document.removesuffix(_END_OF_OPENMETRICS)
+            more += _END_OF_OPENMETRICS
+        return Response(document + more, headers={"Content-Type": media_type})
 
 
 async def principal(
@@ -114,19 +122,28 @@ async def principal(
     """Whose key the request bears.
 
     Raises:
-        Problem: 401 without a valid key, 429 when the key has used up its rate.
+        Problem: 401 without a valid key, 429 when the key has used up its rate, 503 while no key has been read yet.
     """
     headers = {"WWW-Authenticate": "Bearer"}
     if credentials is None:
         raise Problem(HTTPStatus.UNAUTHORIZED, "缺少密钥:请在请求头加上 Authorization: Bearer <密钥>", headers=headers)
     reference: ReferenceCopy = request.app.state.reference
+    # Asked first: the keys may be read while this one is looked for.
+    was_read = reference.was_read
     known = reference.keys.recognise(credentials.credentials, request.app.state.clock.now())
+    if known is None and not was_read:
+        raise _starting()
     if known is None:
         raise Problem(HTTPStatus.UNAUTHORIZED, "密钥无效、已过期或已撤销:请向管理员申请新的密钥", headers=headers)
     limiter: Limiter | None = request.app.state.limiter
     if limiter is not None and not await limiter.admits(known.key_id):
         raise _too_many(limiter)
     return known
+
+
+def _starting() -> Problem:
+    detail = "服务正在启动,尚未读取密钥:请在 1 秒后重试"
+    return Problem(HTTPStatus.SERVICE_UNAVAILABLE, detail, headers={"Retry-After": "1"})
 
 
 def _too_many(limiter: Limiter) -> Problem:
@@ -141,16 +158,51 @@ def _too_many(limiter: Limiter) -> Problem:
 Caller = Annotated[Principal, Depends(principal)]
 
 
-async def _measured(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    started = time.perf_counter()
-    status = 500
-    with continued(request.headers.get("traceparent"), f"{request.method} {request.url.path}", trace.SpanKind.SERVER):
+class _Measured:
+    """Counts and times every request, in the trace that it came with.
+
+    An ASGI application of its own: Starlette's middleware by functions runs each request in a second task and hands
+    its answer on through a stream, which a small request notices.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        if scope["path"] in _UNTRACED:
+            await self._measured(None, scope, receive, send)
+            return
+        traceparent = Headers(scope=scope).get("traceparent")
+        request = {
+            names.HTTP_METHOD: scope["method"],
+            names.URL_PATH: scope["path"],
+            names.URL_SCHEME: scope["scheme"],
+        }
+        with span(names.REQUEST, request, parent=traceparent) as traced:
+            await self._measured(traced, scope, receive, send)
+
+    async def _measured(self, traced: Traced | None, scope: Scope, receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        status = 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        method = scope["method"]
         try:
-            response = await call_next(request)
-            status = response.status_code
+            await self._app(scope, receive, sending)
         finally:
             # The route's template, not the path: ids in a label would make a series each.
-            route = getattr(request.scope.get("route"), "path", "unmatched")
-            REQUESTS.labels(request.method, route, status).inc()
-            DURATION.labels(request.method, route).observe(time.perf_counter() - started)
-    return response
+            route = getattr(scope.get("route"), "path", None)
+            REQUESTS.labels(method, route or "unmatched", status).inc()
+            DURATION.labels(method, route or "unmatched").observe(time.perf_counter() - started)
+            if traced is not None:
+                traced.add({names.HTTP_STATUS: status} | ({} if route is None else {names.HTTP_ROUTE: route}))
+                if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                    traced.fail(str(status))

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
@@ -21,6 +21,8 @@ from fourones_shared.dead_letters.refusing import first_line, refusal_of
 from fourones_shared.errors import DeadLetter, Retry
 from fourones_shared.events.envelope import Envelope, unwrap
 from fourones_shared.kafka.positions import Positions
+from fourones_shared.kafka.traced import Message, header, processing
+from fourones_shared.tracing import Spans, is_context
 
 log = structlog.get_logger(__name__)
 
@@ -158,15 +160,25 @@ class Batches(Generic[Decoded]):
         Raises:
             Retry: when the database stayed away longer than the limit.
         """
+        messages = [_message_of(one) for one in batch]
+        with processing(self._group, messages) as spans:
+            onward = [_onward(one, message, spans) for one, message in zip(batch, messages, strict=True)]
+            outcome = self._apply_all(onward, stop)
+            if outcome is None:
+                spans.fail("stopped")
+                return None
+            self._count(outcome)
+            for refused in outcome.set_aside:
+                spans.fail_one(refused.header("traceparent"), refused.refusal.reason)
+        return outcome
+
+    def _apply_all(self, batch: Sequence[Taken[Decoded]], stop: threading.Event) -> Outcome | None:
         try:
-            outcome = retried(lambda: self._commit(batch), stop, self._group)
+            return retried(lambda: self._commit(batch), stop, self._group)
         except Exception as error:
             if refusal_of(error) is None:
                 raise
-            outcome = self._apply_one_by_one(batch, stop)
-        if outcome is not None:
-            self._count(outcome)
-        return outcome
+        return self._apply_one_by_one(batch, stop)
 
     def _commit(self, batch: Sequence[Taken[Decoded]]) -> Outcome:
         started = time.perf_counter()
@@ -227,6 +239,26 @@ class Batches(Generic[Decoded]):
             reason, place = refused.refusal.reason, f"{refused.topic}/{refused.partition}@{refused.offset}"
             DEAD.labels(self._group, refused.topic, reason).inc()
             log.error("dead letter", group=self._group, place=place, reason=reason, detail=refused.refusal.detail)
+
+
+def _message_of(one: Taken[Any]) -> Message:
+    record, event = one.record, one.event
+    traceparent = header(record.headers, "traceparent") if event is None else event.envelope.traceparent
+    return Message(
+        record.topic,
+        record.partition,
+        record.offset,
+        None if event is None else event.envelope.id,
+        traceparent if is_context(traceparent) else None,
+    )
+
+
+def _onward(one: Taken[Decoded], message: Message, spans: Spans) -> Taken[Decoded]:
+    """The same, with effects that belong to the span in which its trace goes on."""
+    traceparent = spans.onward(message.traceparent)
+    if one.event is None or traceparent == message.traceparent:
+        return one
+    return replace(one, event=replace(one.event, envelope=replace(one.event.envelope, traceparent=traceparent)))
 
 
 def refused_of(one: Taken[Any]) -> Refused:

@@ -39,6 +39,8 @@ from fourones_shared.dead_letters.keeping import Refused
 from fourones_shared.dead_letters.refusing import first_line
 from fourones_shared.errors import Retry, Stop
 from fourones_shared.kafka.batches import Batches, Decoded, Handler, Received, Taken, retried
+from fourones_shared.kafka.connection import Kafka, client_options
+from fourones_shared.kafka.pace import rest_s
 from fourones_shared.kafka.positions import Identity, Positions
 from fourones_shared.kafka.topics import topic_identities
 
@@ -53,10 +55,13 @@ AT_LIMIT = Gauge(
     ["group"],
 )
 
-# The broker answers as soon as there is anything; this bounds how long it may hold an empty fetch.
-FETCH_MAX_WAIT_MS = 100
+# The broker answers as soon as there is anything; this bounds how long it may hold an empty fetch, and how long a
+# partition that was held back waits for its turn.
+FETCH_MAX_WAIT_MS = 300
 # Ends at once when there are records; a stop is heard after this.
 POLL_TIMEOUT_MS = 500
+# What comes within this time of the last poll is applied together, at the least (see `pace`).
+PACE_S = 0.03
 # With a partition held back it is looked at again this often; a catalogue version travels in milliseconds.
 HOLD_MS = 100
 # At the limit of dead letters a person is waited for, who wants to see within seconds that the command has helped.
@@ -96,6 +101,7 @@ class ConsumerLoop(Generic[Decoded]):
         handler: what to do with the events.
         dead_letter_limit: how many records the group sets aside within an hour; at the limit partitions wait.
         after_commit: called after each commit that applied something, to wake who waits for it.
+        pace_s: the least time from one poll that brought something to the next.
         stuck_after_s: so long without a poll means that the loop hangs, seconds.
     """
 
@@ -106,11 +112,12 @@ class ConsumerLoop(Generic[Decoded]):
         topics: Sequence[str],
         handler: Handler[Decoded],
         engine: Engine,
-        bootstrap: str,
+        bootstrap: Kafka,
         topic_prefix: str = "",
         max_records: int = 200,
         dead_letter_limit: int = 100,
         after_commit: Callable[[], None] | None = None,
+        pace_s: float = PACE_S,
         stuck_after_s: float = STUCK_S,
     ) -> None:
         self._group = topic_prefix + group
@@ -120,6 +127,7 @@ class ConsumerLoop(Generic[Decoded]):
         self._bootstrap = bootstrap
         self._max_records = max_records
         self._after_commit = after_commit
+        self._pace_s = pace_s
         self._positions = Positions(self._group)
         self._batches = Batches(self._positions, handler, engine, dead_letter_limit=dead_letter_limit)
         AT_LIMIT.labels(self._group).set(0)
@@ -202,13 +210,16 @@ class ConsumerLoop(Generic[Decoded]):
                     self._try_again(consumer, tp, self._decode(consumer, {tp: first}, stop), stop)
                 self._release(consumer)
                 self._report(consumer)
+                if known:
+                    worked_s = time.monotonic() - self._last_poll
+                    stop.wait(rest_s(worked_s=worked_s, records=sum(map(len, known.values())), least_s=self._pace_s))
 
     # -- beginning ---------------------------------------------------------------------------------------------
 
     def _look_up_identity(self) -> Identity:
         try:
             with closing(
-                KafkaAdminClient(bootstrap_servers=self._bootstrap, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)
+                KafkaAdminClient(**client_options(self._bootstrap), bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)
             ) as admin:
                 return Identity(*topic_identities(admin, self._topics))
         except Retry as error:
@@ -217,7 +228,7 @@ class ConsumerLoop(Generic[Decoded]):
     @contextmanager
     def _subscribed(self) -> Iterator[KafkaConsumer]:
         consumer = KafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **client_options(self._bootstrap),
             bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
             client_id=self._group,
             group_id=self._group,

@@ -21,7 +21,7 @@ from typing import Protocol
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 from kafka.partitioner import murmur2
 from prometheus_client import Counter, Gauge
 from sqlalchemy import Connection, Engine, text
@@ -29,6 +29,9 @@ from sqlalchemy.exc import DBAPIError
 
 from fourones_shared.database.engine import is_transient
 from fourones_shared.errors import Retry
+from fourones_shared.kafka.connection import Kafka, client_options
+from fourones_shared.kafka.pace import rest_s
+from fourones_shared.kafka.traced import Sending, sending
 from fourones_shared.topics import all_topics
 
 log = structlog.get_logger(__name__)
@@ -41,8 +44,9 @@ ASIDE = Gauge("fourones_outbox_set_aside_rows", "Rows that lie set aside and nee
 
 # Small enough that a row waits little for its turn, large enough that a transaction's commit is shared.
 TAKE_AT_MOST = 500
-# With work about, the next look is soon; without, it costs a thousandth of a core.
-POLL_BUSY_S = 0.002
+# With work about, the next round begins this much after the last, or later (see `pace`). Without, a look costs a
+# thousandth of a core.
+PACE_S = 0.03
 POLL_IDLE_S = 0.05
 # How often a relay that does not lead asks whether it may.
 STANDBY_S = 0.5
@@ -105,6 +109,8 @@ class Relay:
         wake: set by whoever has just written a row, for one who shares the process and will not wait.
         on_fatal: told of an error that ends the relay, before it is raised.
         measure: counts what waits, about once a second, for the outbox's gauges.
+        pace_s: the least time from one round to the next.
+        idle_s: how often it looks while nothing waits and nobody wakes it.
         prepare: called each time the relay becomes the one, before it takes anything, with the connection that holds
             its lock; whatever a predecessor has sent is committed or gone by then.
     """
@@ -115,11 +121,13 @@ class Relay:
         name: str,
         engine: Engine,
         store: OutboxStore,
-        bootstrap: str,
+        bootstrap: Kafka,
         topic_prefix: str = "",
         wake: threading.Event | None = None,
         on_fatal: Callable[[BaseException], None] | None = None,
         measure: Callable[[Connection], Backlog] | None = None,
+        pace_s: float = PACE_S,
+        idle_s: float = POLL_IDLE_S,
         prepare: Callable[[Connection, threading.Event], None] | None = None,
     ) -> None:
         self._name = topic_prefix + name
@@ -130,6 +138,8 @@ class Relay:
         self._wake = wake or threading.Event()
         self._on_fatal = on_fatal
         self._measure = measure
+        self._pace_s = pace_s
+        self._idle_s = idle_s
         self._prepare = prepare
         self._partitions = {topic.name: topic.partitions for topic in all_topics().values()}
         self._leads = False
@@ -189,7 +199,7 @@ class Relay:
 
     def _producer(self) -> KafkaProducer:
         producer = KafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **client_options(self._bootstrap),
             client_id=self._name,
             transactional_id=self._name,
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
@@ -214,6 +224,7 @@ class Relay:
     def _carry_on(self, leader: Connection, producer: KafkaProducer, stop: threading.Event) -> None:
         sent: Sequence[OutboxMessage] = ()
         while not (stop.is_set() and not sent):
+            began = time.monotonic()
             with leader.begin():
                 if sent:
                     self._store.sent(leader, sent)
@@ -228,43 +239,55 @@ class Relay:
                 else:
                     with leader.begin():
                         self._set_aside(leader, *refused)
-                stop.wait(POLL_BUSY_S)
+                worked_s = time.monotonic() - began
+                stop.wait(rest_s(worked_s=worked_s, records=len(messages), least_s=self._pace_s))
             elif not stop.is_set():
-                self._wake.wait(POLL_IDLE_S)
+                self._wake.wait(self._idle_s)
                 self._wake.clear()
 
     def _send(self, producer: KafkaProducer, messages: Sequence[OutboxMessage]) -> tuple[OutboxMessage, str] | None:
+        with sending(messages, self._prefix) as spans:
+            refused = self._send_in(spans, producer, messages)
+            if refused is not None:
+                spans.fail("aborted")
+            return refused
+
+    def _send_in(
+        self, spans: Sending, producer: KafkaProducer, messages: Sequence[OutboxMessage]
+    ) -> tuple[OutboxMessage, str] | None:
         # On any other error the caller closes this producer; its successor's init_transactions aborts what it left.
         producer.begin_transaction()
         futures = []
         for message in messages:
             if message.topic not in self._partitions:
-                producer.abort_transaction()
+                _end(producer, commit=False)
                 return message, f"there is no topic {message.topic}"
             try:
-                futures.append((message, self._produce(producer, message)))
+                futures.append((message, self._produce(producer, message, spans.headers(message))))
             except MessageSizeTooLargeError as error:
-                producer.abort_transaction()
+                _end(producer, commit=False)
                 return message, str(error)
         producer.flush(timeout=MAX_BLOCK_MS / 1000)
         for message, future in futures:
             try:
                 future.get(timeout=MAX_BLOCK_MS / 1000)
             except MessageSizeTooLargeError as error:
-                producer.abort_transaction()
+                _end(producer, commit=False)
                 return message, str(error)
-        producer.commit_transaction()
+        _end(producer, commit=True)
         for message in messages:
             PUBLISHED.labels(message.topic).inc()
         return None
 
-    def _produce(self, producer: KafkaProducer, message: OutboxMessage):  # type: ignore[no-untyped-def]
+    def _produce(  # type: ignore[no-untyped-def]
+        self, producer: KafkaProducer, message: OutboxMessage, headers: list[tuple[str, bytes]]
+    ):
         by = message.partition_by if message.partition_by is not None else message.key
         return producer.send(
             self._prefix + message.topic,
             value=message.value,
             key=message.key,
-            headers=message.headers,
+            headers=headers,
             partition=partition_for(by, self._partitions[message.topic]),
         )
 
@@ -286,6 +309,16 @@ class Relay:
 def partition_for(key: bytes, partitions: int) -> int:
     """The partition that Kafka's default partitioner gives the key (murmur2, as in the Java client)."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+def _end(producer: KafkaProducer, *, commit: bool) -> None:
+    # The producer's own methods wait for ever: if its I/O thread hung, nothing would be sent until somebody looked.
+    # Whether it was committed is not known then; the rows go again, and receivers drop what they have.
+    transaction = producer._transaction_manager  # noqa: SLF001
+    result = transaction.begin_commit() if commit else transaction.begin_abort()
+    producer._sender.wakeup()  # noqa: SLF001
+    if not result.wait(timeout_ms=MAX_BLOCK_MS):
+        raise KafkaTimeoutError(f"no end of the transaction within {MAX_BLOCK_MS} ms")
 
 
 def _close(producer: KafkaProducer) -> None:

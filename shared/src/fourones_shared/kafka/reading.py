@@ -15,6 +15,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from fourones_shared.errors import Retry
+from fourones_shared.kafka.connection import Kafka, client_options
 
 BOOTSTRAP_TIMEOUT_MS = 5_000
 # A broker that holds no more of the stretch answers at once; one that answers nothing at all is away.
@@ -77,11 +78,11 @@ class TopicReader:
 
 
 @contextmanager
-def topic_reader(bootstrap: str, prefix: str = "") -> Iterator[TopicReader]:
+def topic_reader(bootstrap: Kafka, prefix: str = "") -> Iterator[TopicReader]:
     """A reader of committed records.
 
     Args:
-        bootstrap: the broker's address.
+        bootstrap: how to reach the broker.
         prefix: put before every topic's name.
 
     Raises:
@@ -89,7 +90,7 @@ def topic_reader(bootstrap: str, prefix: str = "") -> Iterator[TopicReader]:
     """
     with closing(
         KafkaConsumer(
-            bootstrap_servers=bootstrap,
+            **client_options(bootstrap),
             bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS,
             client_id=f"{prefix}reader",
             group_id=None,

@@ -10,6 +10,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from fourones_shared.errors import Retry, Stop
+from fourones_shared.kafka.connection import Kafka, client_options
 from fourones_shared.topics import Topic
 
 log = structlog.get_logger(__name__)
@@ -17,7 +18,7 @@ log = structlog.get_logger(__name__)
 BOOTSTRAP_TIMEOUT_MS = 5_000
 
 
-def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str, replication_factor: int = 1) -> None:
+def ensure_topics(bootstrap: Kafka, topics: Iterable[Topic], *, prefix: str, replication_factor: int = 1) -> None:
     """Create the topics that are missing, and put right the settings of those that are there.
 
     Raises:
@@ -26,7 +27,7 @@ def ensure_topics(bootstrap: str, topics: Iterable[Topic], *, prefix: str, repli
     """
     wanted = {topic.physical(prefix): topic for topic in topics}
     try:
-        with closing(KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)) as admin:
+        with closing(KafkaAdminClient(**client_options(bootstrap), bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)) as admin:
             present = set(admin.list_topics())
             for name, topic in wanted.items():
                 if name not in present:

@@ -3,6 +3,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from sqlalchemy import Connection, Engine, text
 from support.records import read_committed
@@ -13,6 +14,7 @@ from fourones_local.postgres import PostgresServer
 from fourones_local.process import ServerProcess
 from fourones_shared.errors import Retry
 from fourones_shared.events.envelope import Wire
+from fourones_shared.kafka import outbox
 from fourones_shared.kafka.outbox import OutboxMessage, Relay
 from fourones_shared.kafka.outbox_table import OutboxTable, enqueue
 
@@ -121,6 +123,33 @@ def test_a_broker_killed_while_the_relay_works_loses_and_doubles_nothing(
         eventually(lambda: is_empty(engine))
 
     seen_once_in_order(broker, range(3100))
+
+
+def test_a_producer_whose_thread_hangs_is_made_anew(
+    engine: Engine, broker: Any, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.make(TOPIC)
+    put(engine, range(5))
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    class Hanging(KafkaProducer):  # type: ignore[misc]
+        def flush(self, timeout: float | None = None) -> None:
+            super().flush(timeout)
+            if not hangs.is_set():
+                # Everything is acknowledged; the end of the transaction will not be sent.
+                self._sender.run_once = goes_on.wait
+                hangs.set()
+
+    monkeypatch.setattr(outbox, "KafkaProducer", Hanging)
+    monkeypatch.setattr(outbox, "MAX_BLOCK_MS", 3_000)
+    try:
+        with running(a_relay(engine, broker).run):
+            eventually(lambda: is_empty(engine))
+    finally:
+        goes_on.set()
+
+    assert hangs.is_set()
+    assert len(read_committed(broker.bootstrap, broker.prefix, TOPIC).ids) == 5
 
 
 def test_a_database_killed_while_the_relay_works_loses_and_doubles_nothing(

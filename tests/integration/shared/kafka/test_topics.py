@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from support.waiting import eventually
 
 from fourones_local.ports import free_port
 from fourones_shared.errors import Retry, Stop
@@ -42,10 +43,12 @@ def test_a_setting_that_differs_is_put_right(broker: Any) -> None:
     with closing(KafkaAdminClient(bootstrap_servers=broker.bootstrap)) as admin:
         name = broker.prefix + "figures-submitted"
         admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, {"retention.ms": "1000"})])
+    # The controller has answered before the broker has heard of it.
+    eventually(lambda: _configuration(broker, "figures-submitted")["retention.ms"] == "1000")
 
     broker.make("figures-submitted")
 
-    assert _configuration(broker, "figures-submitted")["retention.ms"] == "-1"
+    eventually(lambda: _configuration(broker, "figures-submitted")["retention.ms"] == "-1")
 
 
 def test_other_partitions_than_described_are_refused(broker: Any) -> None:

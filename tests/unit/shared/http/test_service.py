@@ -1,5 +1,6 @@
 import asyncio
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -7,12 +8,13 @@ from typing import Annotated, Any
 import httpx
 import pytest
 from fastapi import Body, FastAPI
-from opentelemetry.sdk.trace import TracerProvider
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from pydantic import BaseModel, Field
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from unit.shared.tracing.recording import recording
 
 from fourones_shared.access.keys import KeyRecord, hash_key, new_key
 from fourones_shared.catalogue.model import Catalogue
@@ -21,7 +23,7 @@ from fourones_shared.events.model import AccessGranted, Role
 from fourones_shared.http.problems import Fault, Problem
 from fourones_shared.http.service import Caller, service_app, worker_app
 from fourones_shared.reference import ReferenceCopy
-from fourones_shared.tracing import current_traceparent
+from fourones_shared.tracing import current_traceparent, names
 
 NOW = datetime(2025, 12, 8, 4, 0, tzinfo=UTC)
 # Nothing listens there: a database that is away.
@@ -54,7 +56,7 @@ class Client:
 
 class Service:
     def __init__(self, **changes: Any) -> None:
-        self.reference = ReferenceCopy(create_engine(AWAY))
+        self.reference = ReferenceCopy(create_engine(AWAY), was_read=True)
         self.clock = FixedClock(NOW)
         self.app: FastAPI = service_app(
             title="greetings", description="", reference=self.reference, clock=self.clock, **changes
@@ -115,6 +117,15 @@ def test_without_a_valid_key_it_is_401(service: Service, header: dict[str, str])
 
     is_a_problem(answer, 401)
     assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_an_unknown_key_is_told_to_come_again_while_no_key_has_been_read(service: Service) -> None:
+    service.reference.was_read = False
+    answer = service.client.get("/v1/greetings/x", headers={"Authorization": "Bearer fo_nobody_x"})
+
+    is_a_problem(answer, 503)
+    assert answer.headers["retry-after"] == "1"
+    assert service.client.get("/v1/greetings/x", headers=service.a_key()).status_code == 200
 
 
 def test_a_key_opens_the_door_until_it_expires(service: Service) -> None:
@@ -247,6 +258,29 @@ def test_further_series_follow_those_of_the_process() -> None:
     assert service.client.get("/metrics").text == "fourones_indicator_value 1.5\n"
 
 
+def test_a_scraper_that_takes_openmetrics_gets_the_traces_of_a_histogram_too() -> None:
+    registry = CollectorRegistry()
+    Histogram("freshness_seconds", "…", registry=registry).observe(
+        0.2, {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+    )
+    Counter("figures_total", "…", registry=registry).inc()
+    more = b'# HELP fourones_value v\n# TYPE fourones_value gauge\nfourones_value{a="b"} 1.5\n'
+    service = Service(registry=registry, more_metrics=lambda: more)
+
+    # As Prometheus asks.
+    accept = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,text/plain"
+    answer = service.client.get("/metrics", headers={"Accept": accept})
+
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    families = {family.name: family for family in text_string_to_metric_families(answer.text)}
+    assert families.keys() == {"freshness_seconds", "figures", "fourones_value"}
+    assert [sample.value for sample in families["fourones_value"].samples] == [1.5]
+    assert "figures_total" in {sample.name for sample in families["figures"].samples}
+    assert [s.exemplar.labels for s in families["freshness_seconds"].samples if s.exemplar] == [
+        {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736"}
+    ]
+
+
 def test_a_worker_answers_health_and_metrics_and_nothing_else() -> None:
     ready = [False]
     client = Client(worker_app(lambda: ready[0]))
@@ -263,15 +297,48 @@ def test_a_worker_answers_health_and_metrics_and_nothing_else() -> None:
 # -- traces ----------------------------------------------------------------------------------------------------
 
 
-def test_a_trace_that_the_caller_began_goes_on(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", TracerProvider())
-    began = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    header = service.a_key() | {"traceparent": began}
+BEGAN = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
-    within = service.client.get("/v1/greetings/x", headers=header).json()["traceparent"]
 
-    assert within.split("-")[1] == began.split("-")[1]
-    assert within.split("-")[2] != began.split("-")[2]
+@pytest.mark.parametrize("recorded", [True, False])
+def test_a_trace_that_the_caller_began_goes_on(service: Service, recorded: bool) -> None:
+    header = service.a_key() | {"traceparent": BEGAN}
+
+    with recording() if recorded else nullcontext():
+        within = service.client.get("/v1/greetings/x", headers=header).json()["traceparent"]
+
+    assert within.split("-")[1] == BEGAN.split("-")[1]
+    assert within.split("-")[2] != BEGAN.split("-")[2]
+    assert within.endswith("-01")
+
+
+def test_a_request_is_a_span_by_its_route_and_what_is_asked_by_the_machinery_is_none(service: Service) -> None:
+    with recording() as recorded:
+        service.client.get("/v1/greetings/x", headers=service.a_key() | {"traceparent": BEGAN})
+        service.client.get("/nowhere")
+        for path in ("/healthz", "/readyz", "/metrics"):
+            service.client.get(path)
+
+    assert {span.name for span in recorded.spans} == {"GET /v1/greetings/{name}", "GET"}
+    greeted = recorded.one("GET /v1/greetings/{name}")
+    assert f"{greeted.parent:016x}" == BEGAN.split("-")[2]
+    assert greeted.attributes == {
+        names.HTTP_METHOD: "GET",
+        names.HTTP_ROUTE: "/v1/greetings/{name}",
+        names.HTTP_STATUS: 200,
+        names.URL_PATH: "/v1/greetings/x",
+        names.URL_SCHEME: "http",
+    }
+
+
+def test_an_error_of_ours_marks_the_span_and_a_callers_does_not(service: Service) -> None:
+    with recording() as recorded:
+        service.failing_with(ZeroDivisionError())
+        service.client.get("/v1/greetings/x")
+
+    failed = recorded.one("GET /failing").attributes
+    assert (failed[names.HTTP_STATUS], failed[names.ERROR_TYPE]) == (500, "ZeroDivisionError")
+    assert names.ERROR_TYPE not in recorded.one("GET /v1/greetings/{name}").attributes
 
 
 def test_the_description_of_the_api_names_the_errors(service: Service) -> None:

@@ -95,9 +95,32 @@ def _open(pointer: str, low: Decimal | None, high: Decimal | None) -> Fault:
     return fault(
         pointer,
         "bands-leave-a-gap",
-        zh=(f"{_stretch(low, high)} 没有对应的灯", "补一个区间,或延长相邻区间"),
-        en=(f"{_stretch(low, high)} has no light", "add a band, or lengthen its neighbour"),
+        zh=(f"{_stretch(low, high)} 没有对应的灯:{_in_points(low, high, _ZH)}", "补一个区间,或延长相邻区间"),
+        en=(
+            f"{_stretch(low, high)} has no light: {_in_points(low, high, _EN)}",
+            "add a band, or lengthen its neighbour",
+        ),
     )
+
+
+def _in_points(low: Decimal | None, high: Decimal | None, words: tuple[str, str, str, str]) -> str:
+    """A stretch of shares as people say it: 0 to 10 percentage points behind the curve."""
+    everything, over, up_to, between = words
+    bounds = [None if bound is None else format_decimal(bound * 100) for bound in (low, high)]
+    if bounds[0] is not None and bounds[1] is not None:
+        return between.format(*bounds)
+    if bounds[0] is None and bounds[1] is None:
+        return everything
+    return over.format(bounds[0]) if bounds[0] is not None else up_to.format(bounds[1])
+
+
+_ZH = ("没有任何区间", "落后超过 {} 个百分点未定义", "落后不超过 {} 个百分点未定义", "落后 {} 至 {} 个百分点未定义")
+_EN = (
+    "there is no band",
+    "more than {} points behind is undefined",
+    "up to {} points behind is undefined",
+    "{} to {} points behind is undefined",
+)
 
 
 def _stretch(low: Decimal | None, high: Decimal | None) -> str:

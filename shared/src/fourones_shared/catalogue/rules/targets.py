@@ -76,6 +76,34 @@ def target_names_a_reported_scope(catalogue: Catalogue) -> Iterator[Fault]:
                 yield from _totals(at, catalogue, target, catalogue.indicator[name])
 
 
+def tolerances_make_sense(catalogue: Catalogue) -> Iterator[Fault]:
+    """Only "about" has a band around it, and a band has a width."""
+    for i, target in enumerate(catalogue.targets):
+        if target.band is None:
+            continue
+        at, band = f"/targets/{i}/band", target.band
+        if target.comparator is not Comparator.ABOUT:
+            yield fault(
+                at,
+                "band-without-about",
+                zh=(f"比较方式为 {target.comparator},不设 band", "改用 comparator: about,或删去 band"),
+                en=(f"the comparator is {target.comparator}, which has no band", "use `about`, or remove `band`"),
+            )
+        if not 0 <= band.below < 1 or band.above < 0 or band.below + band.above == 0 or target.value == 0:
+            yield fault(
+                at,
+                "band-without-width",
+                zh=(
+                    "band 是目标值的份额,两侧不小于 0、不同时为 0,below 小于 1,目标值不为 0",
+                    "如 {below: 0.1, above: 0.05}",
+                ),
+                en=(
+                    "a band is shares of the value, which is not 0: neither negative, not both 0, `below` less than 1",
+                    "write for instance {below: 0.1, above: 0.05}",
+                ),
+            )
+
+
 def due_period_fits(catalogue: Catalogue) -> Iterator[Fault]:
     """What a target is due by is a period of its plan, not finer than the reports, and after its baseline."""
     for i, target in enumerate(catalogue.targets):
