@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, create_engine, text
 from support.waiting import eventually
 from unit.submission.builders import COUNTY, a_catalogue
 
+from fourones_local import loopback
 from fourones_local.ports import free_port
 from fourones_shared.catalogue.model import Catalogue
 from fourones_shared.database.migrate import migrate
@@ -76,7 +78,7 @@ class Service:
 
     def request(self, method: str, path: str, *, key: str | None, **more: Any) -> httpx.Response:
         headers = dict(more.pop("headers", {})) | ({"Authorization": f"Bearer {key}"} if key else {})
-        with httpx.Client(base_url=self.url, timeout=30, trust_env=False) as client:
+        with loopback.client(base_url=self.url, timeout=30) as client:
             return client.request(method, path, headers=headers, **more)
 
     def get(self, path: str, *, key: str | None = None, **more: Any) -> httpx.Response:
@@ -119,6 +121,16 @@ def a_service(database_url: str, *, clock: Clock | None = None, **changes: Any) 
             yield Service(url, database_url, engine)
     finally:
         engine.dispose()
+
+
+@contextmanager
+def another(service: Service, *, clock: Clock | None = None, **changes: Any) -> Iterator[Service]:
+    """Another instance of the API on the same database, which has read its keys and its catalogue."""
+    with running(bootstrap.api(settings(service.database_url, **changes), clock)) as url:
+        second = copy(service)
+        second.url = url
+        eventually(lambda: second.get("/readyz").status_code == 200)
+        yield second
 
 
 def a_body(**changes: Any) -> dict[str, Any]:

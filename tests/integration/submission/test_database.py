@@ -10,7 +10,7 @@ from unit.submission.builders import NOW
 
 from fourones_local.postgres import PostgresServer
 from fourones_local.process import ServerProcess
-from fourones_shared.database.migrate import check, migrate
+from fourones_shared.database.migrate import migrate
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.errors import Stop
 from fourones_submission import bootstrap
@@ -21,12 +21,6 @@ from fourones_submission.storage.housekeeping import IDEMPOTENCY_KEPT_FOR, forge
 def service(database_url: str) -> Iterator[Service]:
     with a_service(database_url, clock=FixedClock(NOW)) as running:
         yield with_catalogue(running)
-
-
-def test_the_migrations_make_the_tables_that_the_models_say(database_url: str):
-    migrate("fourones_submission", database_url)
-    migrate("fourones_submission", database_url)
-    check("fourones_submission", database_url)
 
 
 def test_a_database_that_is_away_is_told_and_comes_back_by_itself(

@@ -12,25 +12,25 @@ from typing import Any
 import httpx
 import pytest
 from integration.submission.holding import Holding, holding
-from integration.submission.service import Service, a_body, running, settings
+from integration.submission.service import Service, a_body, another
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from support.waiting import eventually
 from unit.submission.builders import COUNTY, NOW, OTHER_COUNTY, a_catalogue, an_indicator
 
+from fourones_local import loopback
 from fourones_local.ports import free_port
 from fourones_local.postgres import PostgresServer
 from fourones_local.process import ServerProcess
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.events.model import Role
-from fourones_submission import bootstrap
 
 
 @pytest.fixture
-def second_url(service: Service) -> Iterator[str]:
+def second(service: Service) -> Iterator[Service]:
     """Another instance of the API on the same database."""
-    with running(bootstrap.api(settings(service.database_url), FixedClock(NOW))) as url:
-        yield url
+    with another(service, clock=FixedClock(NOW)) as instance:
+        yield instance
 
 
 def with_key(key: str) -> dict[str, str]:
@@ -87,7 +87,31 @@ def test_a_request_whose_key_is_being_worked_on_is_told_to_come_back(service: Se
     assert service.post(a_body(), headers=with_key("busy")).status_code == 202
 
 
-def test_eight_at_once_with_one_key_over_two_instances_make_one_submission(service: Service, second_url: str):
+@pytest.mark.parametrize("withdraws", [False, True])
+def test_an_answer_that_was_given_between_the_look_for_it_and_the_turn_is_given_again(
+    service: Service, withdraws: bool
+):
+    body = a_body(period="2025-05")
+    if withdraws:
+        assert service.post(body).status_code == 202
+        body = {name: body[name] for name in ("indicator", "cluster", "period")} | {"withdraw": True}
+    first = service.post(body, headers=with_key(f"before-{withdraws}"))
+    assert first.status_code == 202, first.text
+    with service.engine.begin() as other, ThreadPoolExecutor(1) as pool:
+        # The second request has looked for its key and waits for the organisation; by then the key has an answer.
+        other.execute(text("SELECT org FROM organisation_lock WHERE org = :org FOR UPDATE"), {"org": COUNTY})
+        answered = pool.submit(service.post, body, headers=with_key(f"between-{withdraws}"))
+        eventually(lambda: service.count("pg_locks WHERE NOT granted"))
+        with service.engine.begin() as whoever_was_first:
+            whoever_was_first.execute(
+                text("UPDATE idempotency SET idempotency_key = :after WHERE idempotency_key = :before"),
+                {"before": f"before-{withdraws}", "after": f"between-{withdraws}"},
+            )
+        other.rollback()
+        assert (answered.result().status_code, answered.result().json()) == (202, first.json())
+
+
+def test_eight_at_once_with_one_key_over_two_instances_make_one_submission(service: Service, second: Service):
     before = service.count("submission"), service.count("outbox")
     at_once = threading.Barrier(8)
 
@@ -96,7 +120,7 @@ def test_eight_at_once_with_one_key_over_two_instances_make_one_submission(servi
         statuses = set()
         headers = {"Authorization": f"Bearer {service.county}"} | with_key("eight")
         body = {"org": COUNTY, "figures": [a_body(period="2025-03")]}
-        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
+        with loopback.client(base_url=url, headers=headers, timeout=30) as client:
             at_once.wait(30)
             for _ in range(500):
                 answer = client.post("/v1/submissions", json=body)
@@ -106,7 +130,7 @@ def test_eight_at_once_with_one_key_over_two_instances_make_one_submission(servi
         return statuses, answer.json()
 
     with ThreadPoolExecutor(8) as pool:
-        outcomes = list(pool.map(post, [service.url, second_url] * 4))
+        outcomes = list(pool.map(post, [service.url, second.url] * 4))
     assert set().union(*(statuses for statuses, _ in outcomes)) <= {202, 409}
     answers = [answer for _, answer in outcomes]
     assert all("submission_id" in answer and answer == answers[0] for answer in answers)
@@ -124,7 +148,7 @@ def api_process(database_url: str, key: str) -> Iterator[tuple[str, subprocess.P
     def knows_the_key() -> bool:
         try:
             headers = {"Authorization": f"Bearer {key}"}
-            return httpx.get(f"{url}/v1/submissions", headers=headers, trust_env=False).is_success
+            return loopback.get(f"{url}/v1/submissions", headers=headers).is_success
         except httpx.TransportError:
             return False
 
@@ -148,7 +172,7 @@ def test_a_crash_between_storing_and_answering_leaves_one_submission_and_the_ret
     stored = "SELECT submission_id, sequence FROM submission WHERE body = :body"
 
     def post(url: str) -> httpx.Response:
-        return httpx.post(f"{url}/v1/submissions", content=body, headers=headers, timeout=60, trust_env=False)
+        return loopback.post(f"{url}/v1/submissions", content=body, headers=headers, timeout=60)
 
     with (
         holding(postgres_server.server.port) as proxy,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from integration.aggregation.serving import serving
-from integration.submission.service import Service, a_body, a_service, running, settings, with_catalogue
+from integration.submission.service import Service, a_body, a_service, another, running, settings, with_catalogue
 from support.stack import NewDatabase
 from support.waiting import eventually
 from typer.testing import CliRunner
@@ -34,10 +34,8 @@ def service(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
 @pytest.fixture
 def second(service: Service) -> Iterator[Service]:
     """Another instance of the API on the same database."""
-    with running(bootstrap.api(settings(service.database_url))) as url:
-        other = Service.__new__(Service)
-        other.__dict__ = service.__dict__ | {"url": url}
-        yield other
+    with another(service) as instance:
+        yield instance
 
 
 def run(*arguments: str) -> str:

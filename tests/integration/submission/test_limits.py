@@ -18,6 +18,7 @@ from support.waiting import eventually
 from unit.submission.builders import COUNTY, NOW
 from unit.submission.formats.csv_files import a_file, a_row
 
+from fourones_local import loopback
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.http import connections
 
@@ -251,7 +252,7 @@ def test_large_headers_within_the_limit_are_taken(service: Service):
 
 def test_the_limit_is_that_of_one_request_not_of_a_connection(service: Service):
     headers = {"Authorization": f"Bearer {service.county}"} | {f"X-{number}": "x" * 1000 for number in range(40)}
-    with httpx.Client(base_url=service.url, trust_env=False, timeout=30) as client:
+    with loopback.client(base_url=service.url, timeout=30) as client:
         answers = [client.post("/v1/submissions", json={"org": COUNTY, "figures": [a_body()]}, headers=headers)]
         answers += [client.get("/v1/submissions", headers=headers) for _ in range(5)]
     assert {answer.status_code for answer in answers} == {200, 202}

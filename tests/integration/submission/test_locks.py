@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import openapi_spec_validator
 import pytest
-from integration.submission.service import Service, a_body, a_service, running, settings, with_catalogue
+from integration.submission.service import Service, a_body, a_service, another, with_catalogue
 from support.stack import NewDatabase
 from unit.submission.builders import (
     CITY,
@@ -21,7 +21,6 @@ from unit.submission.builders import (
 
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.events.model import Role
-from fourones_submission import bootstrap
 
 LOCKING = an_indicator(id="locking", name="会锁定的", clusters=(), reporting={"lock_days": 20})
 # Due 10 days after January 2026 and locked 20 days later: before the builders' moment.
@@ -156,9 +155,7 @@ def test_what_was_accepted_before_the_lock_is_answered_the_same_again(service: S
 
 
 def test_a_decision_holds_on_every_instance_at_once(service: Service, coordinator: str, clock: FixedClock):
-    with running(bootstrap.api(settings(service.database_url), clock)) as second_url:
-        second = Service.__new__(Service)
-        second.__dict__ = service.__dict__ | {"url": second_url}
+    with another(service, clock=clock) as second:
         for instance, other in ((service, second), (second, service)) * 3:
             decide(instance, coordinator, locked=True)
             assert other.post(a_body()).status_code == 422

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from integration.submission.service import Service, a_body, a_service, running, settings
 from sqlalchemy import create_engine
@@ -23,6 +22,7 @@ from unit.submission.builders import (
     an_indicator,
 )
 
+from fourones_local import loopback
 from fourones_shared.catalogue.model import Catalogue
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.events.model import Role
@@ -210,7 +210,7 @@ def test_two_workers_show_the_same_and_take_up_a_new_catalogue_by_themselves(
     configured = settings(service.database_url, kafka_bootstrap=kafka_bootstrap, topic_prefix=topic_prefix)
 
     def scraped(url: str) -> Counted:
-        return series(httpx.get(f"{url}/metrics", trust_env=False).text)
+        return series(loopback.get(f"{url}/metrics").text)
 
     with running(bootstrap.worker(configured, clock)) as one, running(bootstrap.worker(configured, clock)) as other:
         eventually(lambda: scraped(one) and scraped(other))

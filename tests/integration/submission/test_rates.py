@@ -6,24 +6,23 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from integration.submission.service import Service, a_body, a_service, running, settings, with_catalogue
+from integration.submission.service import Service, a_body, a_service, another, with_catalogue
 from sqlalchemy import Engine, create_engine, text
 from support.stack import NewDatabase
 from support.waiting import eventually
 from unit.submission.builders import COUNTY
 
+from fourones_local import loopback
 from fourones_local.postgres import PostgresServer
 from fourones_local.process import ServerProcess
 from fourones_shared.access.rates import Permits, Rate
 from fourones_shared.database.engine import api_engine
 from fourones_shared.database.migrate import migrate
 from fourones_shared.events.model import Role
-from fourones_submission import bootstrap
 
 # Slow enough that a burst is used up long before it comes back.
 LIMITS: dict[str, Any] = {"requests_per_second": 20, "request_burst": 60}
@@ -38,10 +37,10 @@ def service(database_url: str) -> Iterator[Service]:
 
 
 @pytest.fixture
-def second(service: Service) -> Iterator[str]:
+def second(service: Service) -> Iterator[Service]:
     """Another instance on the same database."""
-    with running(bootstrap.api(settings(service.database_url, **LIMITS))) as url:
-        yield url
+    with another(service, **LIMITS) as instance:
+        yield instance
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +57,7 @@ def flood(urls: list[str], key: str, count: int) -> Counter[int]:
 
     def ask(url: str) -> list[int]:
         headers = {"Authorization": f"Bearer {key}"}
-        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client:
+        with loopback.client(base_url=url, headers=headers, timeout=30) as client:
             return [client.get("/v1/submissions?limit=1").status_code for _ in range(count // 8)]
 
     with ThreadPoolExecutor(8) as pool:
@@ -69,15 +68,15 @@ def admitted(url: str, key: str) -> bool:
     return flood([url], key, 8) == {200: 8}
 
 
-def test_two_instances_together_admit_what_the_rate_gives(service: Service, second: str):
+def test_two_instances_together_admit_what_the_rate_gives(service: Service, second: Service):
     key, other = service.issue(Role.REPORTER, COUNTY), service.issue(Role.VIEWER)
     for known in (key, other):
-        eventually(partial(admitted, second, known))
+        eventually(partial(admitted, second.url, known))
     # What making them known has cost; from here on it is counted.
     with service.engine.begin() as connection:
         connection.execute(text("DELETE FROM request_rate"))
     began = datetime.now(UTC)
-    statuses = flood([service.url, second], key, 400)
+    statuses = flood([service.url, second.url], key, 400)
     took_s = (datetime.now(UTC) - began).total_seconds()
     assert set(statuses) == {200, 429}
     given = LIMITS["request_burst"] + LIMITS["requests_per_second"] * took_s
@@ -85,11 +84,11 @@ def test_two_instances_together_admit_what_the_rate_gives(service: Service, seco
     assert statuses[200] <= given + 2 * LARGEST_LEASE + 1
     assert statuses[200] >= LIMITS["request_burst"] - 2 * LARGEST_LEASE
     # Somebody else's key is not touched by it.
-    assert flood([service.url, second], other, 40) == {200: 40}
+    assert flood([service.url, second.url], other, 40) == {200: 40}
 
 
 def test_a_refusal_says_when_to_come_back_and_then_all_is_well(service: Service):
-    with httpx.Client(base_url=service.url, trust_env=False) as client:
+    with loopback.client(base_url=service.url) as client:
         headers = {"Authorization": f"Bearer {service.county}"}
         body = {"org": COUNTY, "figures": [a_body()]}
         answers = (client.post("/v1/submissions", json=body, headers=headers) for _ in range(2000))

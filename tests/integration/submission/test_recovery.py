@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 import pytest
 from integration.submission.service import Service, a_body, a_service, running, settings, with_catalogue
 from psycopg import sql
@@ -23,6 +22,7 @@ from support.stack import NewDatabase
 from support.waiting import eventually
 from unit.submission.builders import COUNTY, DEFAULT_INDICATORS, NOW, OTHER_COUNTY, a_catalogue, an_indicator
 
+from fourones_local import loopback
 from fourones_local.postgres import PostgresServer
 from fourones_local.process import ServerProcess
 from fourones_shared.catalogue.model import Catalogue
@@ -542,4 +542,4 @@ def applied(submission_id: str, sequence: int) -> Any:
 
 
 def metrics(url: str) -> str:
-    return str(httpx.get(f"{url}/metrics", trust_env=False).text)
+    return str(loopback.get(f"{url}/metrics").text)

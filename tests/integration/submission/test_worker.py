@@ -15,6 +15,7 @@ from sqlalchemy import text
 from support.waiting import eventually
 from unit.submission.builders import COUNTY, NOW
 
+from fourones_local import loopback
 from fourones_local.ports import free_port
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.events.envelope import Wire, data_of, unwrap, wrap
@@ -93,7 +94,7 @@ def worker_process(database_url: str, *, kafka_bootstrap: str) -> Iterator[str]:
 
 def answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/healthz", trust_env=False).is_success
+        return loopback.get(f"{url}/healthz").is_success
     except httpx.TransportError:
         return False
 
@@ -180,10 +181,10 @@ def test_a_row_that_kafka_will_never_take_is_set_aside_and_blocks_nobody(
 
 
 def test_the_worker_says_when_it_has_caught_up(service: Service, worker_url: str):
-    eventually(lambda: httpx.get(f"{worker_url}/readyz", trust_env=False).status_code == 200)
-    metrics = httpx.get(f"{worker_url}/metrics", trust_env=False).text
+    eventually(lambda: loopback.get(f"{worker_url}/readyz").status_code == 200)
+    metrics = loopback.get(f"{worker_url}/metrics").text
     assert "fourones_outbox_depth" in metrics
-    assert httpx.get(f"{worker_url}/healthz", trust_env=False).status_code == 200
+    assert loopback.get(f"{worker_url}/healthz").status_code == 200
 
 
 def test_figures_are_taken_while_no_broker_answers_and_published_in_order_afterwards(
@@ -193,7 +194,7 @@ def test_figures_are_taken_while_no_broker_answers_and_published_in_order_afterw
     assert service.count("outbox") >= 3
     with worker_process(service.database_url, kafka_bootstrap="127.0.0.1:9") as url:
         assert service.post(a_body(value="9")).status_code == 202
-        assert httpx.get(f"{url}/readyz", trust_env=False).status_code == 503
+        assert loopback.get(f"{url}/readyz").status_code == 503
     configured = settings(service.database_url, kafka_bootstrap=broker, topic_prefix=topic_prefix)
     with running(bootstrap.worker(configured)):
         wait_for_status(service, sent[-1], "published")

@@ -8,7 +8,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from fourones_shared.database import migrate as migrations
+from fourones_shared.database.commands import CheckOnly, Wait, migrate_or_check
 from fourones_shared.dead_letters.commands import dead_letter_commands
 from fourones_shared.errors import Retry
 from fourones_shared.kafka.topics import ensure_topics
@@ -32,21 +32,22 @@ app.add_typer(dead_letter_commands(lambda: bootstrap.dead_letters(SubmissionSett
 def api() -> None:
     """Serve the HTTP API (port 8001 unless FOURONES_PORT says otherwise)."""
     settings = _settings("submission-api")
-    raise typer.Exit(_run(bootstrap.api(settings), settings, settings.port or API_PORT))
+    raise typer.Exit(_run(bootstrap.api(settings), settings, settings.port or API_PORT, drain_s=settings.drain_s))
 
 
 @app.command()
 def worker() -> None:
     """Carry the outbox to Kafka and complete receipts; health and metrics on port 8011."""
     settings = _settings("submission-worker")
-    raise typer.Exit(_run(bootstrap.worker(settings), settings, settings.port or WORKER_PORT))
+    raise typer.Exit(_run(bootstrap.worker(settings), settings, settings.port or WORKER_PORT, gives_way=True))
 
 
 @app.command()
-def migrate() -> None:
+def migrate(*, check: CheckOnly = False, wait: Wait = 0.0) -> None:
     """Bring the database to the newest schema; any number may run at once."""
     settings = _settings("submission-migrate")
-    log.info("database migrated", revision=migrations.migrate("fourones_submission", settings.database_url))
+    revision = migrate_or_check("fourones_submission", settings.database_url, check=check, wait_s=wait)
+    log.info("database is current" if check else "database migrated", revision=revision)
 
 
 @app.command()
@@ -59,7 +60,7 @@ def topics(
     while True:
         try:
             ensure_topics(
-                settings.kafka_bootstrap,
+                settings.kafka,
                 all_topics().values(),
                 prefix=settings.topic_prefix,
                 replication_factor=settings.replication_factor,
@@ -86,9 +87,23 @@ def main() -> None:
     app()
 
 
-def _run(process: bootstrap.Process, settings: SubmissionSettings, port: int) -> int:
+def _run(
+    process: bootstrap.Process,
+    settings: SubmissionSettings,
+    port: int,
+    *,
+    drain_s: float = 0,
+    gives_way: bool = False,
+) -> int:
     try:
-        return serve(process.app, host=settings.host, port=port, threads=process.threads)
+        return serve(
+            process.app,
+            host=settings.host,
+            port=port,
+            threads=process.threads,
+            drain_s=drain_s,
+            gives_way=gives_way,
+        )
     finally:
         process.close()
 

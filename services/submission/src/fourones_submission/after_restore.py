@@ -31,6 +31,7 @@ from fourones_shared.domain.clock import Clock
 from fourones_shared.errors import DeadLetter
 from fourones_shared.events.envelope import data_of, unwrap
 from fourones_shared.events.model import AccessGranted, CataloguePublished, FiguresSubmitted
+from fourones_shared.kafka.connection import Kafka
 from fourones_shared.kafka.reading import Reach, TopicReader, topic_reader
 from fourones_submission.metrics import RENUMBERED, SEQUENCE_RAISED, UNKNOWN_SUBMISSIONS
 from fourones_submission.storage import numbering
@@ -76,7 +77,7 @@ class AfterRestore:
     """
 
     def __init__(
-        self, *, bootstrap: str, topic_prefix: str, relay: str, outbox: SubmissionOutbox, clock: Clock
+        self, *, bootstrap: Kafka, topic_prefix: str, relay: str, outbox: SubmissionOutbox, clock: Clock
     ) -> None:
         self._bootstrap = bootstrap
         self._prefix = topic_prefix

@@ -48,6 +48,8 @@ from fourones_submission.terms_in_force import TermsInForce
 log = structlog.get_logger(__name__)
 
 RELAY = "submission-outbox"
+# Nobody asks what became of a figure within a tenth of a second.
+RECEIPTS_PACE_S = 0.1
 RECEIPTS_GROUP = "submission-receipts"
 HOUSEKEEPING_EVERY_S = 3600.0
 LOOK_FOR_DATABASE_EVERY_S = 1.0
@@ -148,7 +150,7 @@ def worker(settings: SubmissionSettings, clock: Clock | None = None) -> Process:
         name=RELAY,
         engine=engine,
         store=outbox,
-        bootstrap=settings.kafka_bootstrap,
+        bootstrap=settings.kafka,
         topic_prefix=settings.topic_prefix,
         measure=outbox.backlog,
         prepare=_after_restore(settings, clock).look,
@@ -158,7 +160,8 @@ def worker(settings: SubmissionSettings, clock: Clock | None = None) -> Process:
         topics=[FiguresApplied.TOPIC],
         handler=AppliedHandler(),
         engine=engine,
-        bootstrap=settings.kafka_bootstrap,
+        pace_s=RECEIPTS_PACE_S,
+        bootstrap=settings.kafka,
         topic_prefix=settings.topic_prefix,
         dead_letter_limit=settings.dead_letter_limit,
     )
@@ -189,7 +192,7 @@ def worker(settings: SubmissionSettings, clock: Clock | None = None) -> Process:
 
 def _after_restore(settings: SubmissionSettings, clock: Clock) -> AfterRestore:
     return AfterRestore(
-        bootstrap=settings.kafka_bootstrap,
+        bootstrap=settings.kafka,
         topic_prefix=settings.topic_prefix,
         relay=RELAY,
         outbox=SubmissionOutbox(clock),
@@ -203,7 +206,7 @@ def recovery(settings: SubmissionSettings, clock: Clock | None = None) -> Iterat
     clock = clock or SystemClock()
     engine = worker_engine(settings.database_url, name="fourones-submission-recover", pool_size=2)
     try:
-        with topic_reader(settings.kafka_bootstrap, settings.topic_prefix) as reader:
+        with topic_reader(settings.kafka, settings.topic_prefix) as reader:
             yield Recovery(engine, reader, _after_restore(settings, clock))
     finally:
         engine.dispose()

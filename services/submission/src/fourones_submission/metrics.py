@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from prometheus_client import Counter, Gauge
+
+
+class Outcome(StrEnum):
+    """What became of a request to take in a submission."""
+
+    ACCEPTED = "accepted"
+    REPEATED = "repeated"
+    CHECKED = "checked"
+    REFUSED = "refused"
+    FORBIDDEN = "forbidden"
+
 
 SUBMISSIONS = Counter(
     "fourones_submissions_total",

@@ -69,7 +69,8 @@ def test_other_packages_are_told_apart():
     assert ".xlsx" in refusal(packed({"word/document.xml": "<x/>", "_rels/.rels": relations()}))
 
 
-@pytest.mark.parametrize("length", [4, 30, 200, len(GOOD) // 2, len(GOOD) - 30, len(GOOD) - 1])
+# Counted from its end where negative: how long it is depends on the moment at which it was made.
+@pytest.mark.parametrize("length", [4, 30, 200, -2000, -30, -1])
 def test_half_a_workbook_is_told_to_be_sent_again(length: int):
     assert "损坏" in refusal(GOOD[:length])
 

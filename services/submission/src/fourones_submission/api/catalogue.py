@@ -64,7 +64,7 @@ def catalogue_routes(
     @router.put(
         "/v1/catalogue",
         response_model=CatalogueInForce,
-        responses=documented(400, 401, 403, 408, 412, 413, 415, 422, 428, 503)
+        responses=documented(400, 401, 403, 408, 412, 413, 415, 422, 428)
         | {
             200: {"description": "in force already: the content has not changed", "headers": _ETAG},
             201: {"model": CatalogueInForce, "description": "in force as a new version", "headers": _ETAG},

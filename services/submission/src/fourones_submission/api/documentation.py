@@ -20,7 +20,7 @@ _MEANING = {
     422: "wrong, with every fault by pointer",
     428: "the version that the change starts from must be named",
     429: "the key has used up its rate; try again",
-    503: "the database is away, or no catalogue is in force; try again",
+    503: "the database is away, no catalogue is in force, or the service has just started; try again",
 }
 _EXAMPLE: dict[int, dict[str, Any]] = {
     400: {
@@ -52,9 +52,9 @@ _EXAMPLE: dict[int, dict[str, Any]] = {
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route that answers with these errors, and with 429 where a key is asked for."""
+    """The `responses` of a route that answers with these errors, and with 429 and 503 where a key is asked for."""
     answers: dict[int | str, dict[str, Any]] = {}
-    for status in (*statuses, 429) if 401 in statuses else statuses:
+    for status in (*statuses, 429, 503) if 401 in statuses else statuses:
         example = {"type": "about:blank", "status": status} | _EXAMPLE.get(status, {"title": _MEANING[status]})
         answers[status] = {
             "model": ProblemDetails,

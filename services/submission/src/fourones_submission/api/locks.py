@@ -179,7 +179,7 @@ def lock_routes(deciding: Deciding) -> APIRouter:
     @router.post(
         "/v1/locks",
         status_code=HTTPStatus.CREATED,
-        responses=documented(400, 401, 403, 408, 413, 415, 422, 503),
+        responses=documented(400, 401, 403, 408, 413, 415, 422),
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -191,7 +191,7 @@ def lock_routes(deciding: Deciding) -> APIRouter:
         """Lock a period for an organisation's indicator, or lift its lock. Of several decisions the last stands."""
         return await deciding.decide(request, caller)
 
-    @router.get("/v1/locks", responses=documented(401, 422, 503), dependencies=[Depends(each_once)])
+    @router.get("/v1/locks", responses=documented(401, 422), dependencies=[Depends(each_once)])
     async def listed(caller: Caller, asked: Annotated[LocksAsked, Query()]) -> Page[LockItem]:
         """Decisions, the newest first, also those that stand no more.
 

@@ -156,7 +156,7 @@ def obligation_routes(obligations: Obligations) -> APIRouter:
     """The route, over what it needs."""
     router = APIRouter(tags=["obligations"])
 
-    @router.get("/v1/obligations", responses=documented(401, 403, 422, 503), dependencies=[Depends(each_once)])
+    @router.get("/v1/obligations", responses=documented(401, 403, 422), dependencies=[Depends(each_once)])
     async def listed(caller: Caller, asked: Annotated[ObligationsAsked, Query()]) -> Page[ObligationItem]:
         """Duties of the periods that have begun, the newest period first, then by indicator, organisation, cluster.
 

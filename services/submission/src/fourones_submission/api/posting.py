@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from fastapi.responses import Response
@@ -15,7 +16,7 @@ from fourones_shared.access.keys import Principal
 from fourones_shared.domain.clock import Clock
 from fourones_shared.http.problems import Fault as PublicFault
 from fourones_shared.http.problems import Problem
-from fourones_shared.tracing import current_traceparent
+from fourones_shared.tracing import annotate, current_traceparent, names
 from fourones_submission.api.bodies import BODY_TIMEOUT_S, ContentType, body_of, content_type_of, not_parseable
 from fourones_submission.api.models import SubmissionAccepted, SubmissionChecked
 from fourones_submission.domain.checking import Checked, check, codes
@@ -25,12 +26,14 @@ from fourones_submission.domain.plausibility import Doubtful, compared_with, dou
 from fourones_submission.domain.terms import Terms
 from fourones_submission.formats import CHARSETS, COMPRESSED, READERS, VERSIONS, reader_of
 from fourones_submission.formats.errors import Unreadable
-from fourones_submission.metrics import FAULTS, FIGURES, SUBMISSIONS, WARNINGS
+from fourones_submission.metrics import FAULTS, FIGURES, SUBMISSIONS, WARNINGS, Outcome
 from fourones_submission.storage.acceptance import Acceptance, Accepted, Sent
 from fourones_submission.storage.errors import EventTooLarge, KeyBusy, KeyReused, NothingToWithdraw
 from fourones_submission.storage.figures import Figures
 from fourones_submission.storage.locks import Locks
 from fourones_submission.terms_in_force import TermsInForce
+
+log = structlog.get_logger(__name__)
 
 # Checking this much takes tens of milliseconds: in a thread, so that small submissions are not kept waiting.
 CHECKED_IN_A_THREAD_BYTES = 128 * 1024
@@ -72,6 +75,11 @@ class Posting:
     body_timeout_s: float = BODY_TIMEOUT_S
     checking: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(CHECKED_AT_ONCE))
 
+    def __post_init__(self) -> None:
+        """Let every outcome be counted from nought: a rate begins with a series' second sample."""
+        for outcome in Outcome:
+            SUBMISSIONS.labels(outcome)
+
     async def answer(
         self, request: Request, caller: Principal, *, idempotency_key: str | None, dry_run: bool
     ) -> Response:
@@ -88,10 +96,10 @@ class Posting:
         verdict = await self._judged(draft, checked, in_force)
         if dry_run:
             return await self._dry_run(verdict, in_force)
-        names = draft.prepared_by, draft.approved_by
-        sent = Sent(body, content_type.media_type, caller.org or "", caller.key_id, *names, key, verdict.warnings)
+        people = draft.prepared_by, draft.approved_by
+        sent = Sent(body, content_type.media_type, caller.org or "", caller.key_id, *people, key, verdict.warnings)
         try:
-            return _accepted(await self._accept(sent, verdict, in_force))
+            return _accepted(await self._accept(sent, verdict, in_force), caller)
         except NothingToWithdraw as error:
             raise _refusal(error.faults, draft, in_force) from error
         except KeyBusy as error:
@@ -115,7 +123,7 @@ class Posting:
                 return await to_thread.run_sync(work, limiter=self.checking)
             return work()
         except Unreadable as error:
-            SUBMISSIONS.labels("refused").inc()
+            SUBMISSIONS.labels(Outcome.REFUSED).inc()
             FAULTS.labels("not_parseable").inc()
             raise not_parseable(error.detail, error.line, error.column) from error
 
@@ -148,13 +156,29 @@ class Posting:
             await self.acceptance.dry_run(checked)
         except NothingToWithdraw as error:
             raise _refusal(error.faults, verdict.draft, terms) from error
-        SUBMISSIONS.labels("checked").inc()
+        SUBMISSIONS.labels(Outcome.CHECKED).inc()
         answer = SubmissionChecked(org=checked.org, figures=len(checked.figures), warnings=verdict.warnings)
         return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
 
 
-def _accepted(accepted: Accepted) -> Response:
-    SUBMISSIONS.labels("repeated" if accepted.repeated else "accepted").inc()
+def _accepted(accepted: Accepted, caller: Principal) -> Response:
+    SUBMISSIONS.labels(Outcome.REPEATED if accepted.repeated else Outcome.ACCEPTED).inc()
+    annotate(
+        {
+            names.SUBMISSION_ID: accepted.submission_id,
+            names.ORGANISATION: accepted.org,
+            names.FIGURES: accepted.figures,
+        }
+    )
+    log.info(
+        "submission repeated" if accepted.repeated else "submission accepted",
+        submission_id=accepted.submission_id,
+        org=accepted.org,
+        figures=accepted.figures,
+        sequence=accepted.sequence,
+        warnings=len(accepted.warnings),
+        key_id=caller.key_id,
+    )
     if not accepted.repeated:
         FIGURES.inc(accepted.figures)
         for warning in accepted.warnings:
@@ -169,7 +193,7 @@ def _accepted(accepted: Accepted) -> Response:
 
 
 def _refusal(faults: Sequence[Fault], draft: Draft, terms: Terms, *, forbidden: bool = False) -> Problem:
-    SUBMISSIONS.labels("forbidden" if forbidden else "refused").inc()
+    SUBMISSIONS.labels(Outcome.FORBIDDEN if forbidden else Outcome.REFUSED).inc()
     for code, count in codes(faults).items():
         FAULTS.labels(code).inc(count)
     if forbidden:

@@ -55,7 +55,7 @@ def submission_routes(*, posting: Posting, receipts: Receipts) -> APIRouter:
         "/v1/submissions",
         status_code=HTTPStatus.ACCEPTED,
         response_model=SubmissionAccepted,
-        responses=documented(400, 401, 403, 408, 409, 413, 415, 422, 503)
+        responses=documented(400, 401, 403, 408, 409, 413, 415, 422)
         | {
             200: {"model": SubmissionChecked, "description": "a dry run without faults"},
             202: {"headers": {"Location": {"schema": {"type": "string"}, "description": "of the receipt"}}},
@@ -78,7 +78,7 @@ def submission_routes(*, posting: Posting, receipts: Receipts) -> APIRouter:
         """Report, revise or withdraw figures of one organisation. Accepted whole, or refused with every fault."""
         return await posting.answer(request, caller, idempotency_key=idempotency_key, dry_run=dry_run)
 
-    @router.get("/v1/submissions/{submission_id}", responses=documented(401, 404, 503))
+    @router.get("/v1/submissions/{submission_id}", responses=documented(401, 404))
     async def receipt(submission_id: str, caller: Caller) -> ReceiptInFull:
         """What became of a submission: accepted, published, applied, or dead-lettered."""
         wanted = _id(submission_id)
@@ -90,7 +90,7 @@ def submission_routes(*, posting: Posting, receipts: Receipts) -> APIRouter:
     @router.get(
         "/v1/submissions/{submission_id}/content",
         response_class=Response,
-        responses=documented(401, 404, 503)
+        responses=documented(401, 404)
         | {
             200: {
                 "description": "byte for byte",
@@ -115,7 +115,7 @@ def submission_routes(*, posting: Posting, receipts: Receipts) -> APIRouter:
             headers["Content-Disposition"] = f'attachment; filename="{wanted}.{ending}"'
         return Response(sent.body, headers=headers)
 
-    @router.get("/v1/submissions", responses=documented(401, 422, 503))
+    @router.get("/v1/submissions", responses=documented(401, 422))
     async def submissions(
         caller: Caller,
         *,

@@ -62,7 +62,7 @@ def template_routes(*, figures: Figures, locks: Locks, terms: TermsInForce, cloc
     @router.get(
         "/v1/template.xlsx",
         response_class=Response,
-        responses=documented(401, 403, 404, 422, 429, 503)
+        responses=documented(401, 403, 404, 422)
         | {
             200: {
                 "description": "the workbook; filled in, it is posted back as it is",

@@ -1,12 +1,13 @@
 """Accepting a submission: one transaction that numbers it, stores it and puts its event into the outbox.
 
-    1. with an Idempotency-Key: take its turn, or tell that somebody has it; then look whether it was used before
-    2. lock the organisation's row and take the sequence under it: the order of the numbers is that of the commits
-    3. with withdrawals: see that what they withdraw is there
-    4. one statement: receipt, remembered key, outbox row, current figures
-    5. commit
+    1. one statement: with an Idempotency-Key take its turn, or tell that somebody has it, and look whether it was used
+       before; lock the organisation's row and take the sequence under it: numbers rise in the order of the commits
+    2. with withdrawals: see that what they withdraw is there
+    3. one statement: receipt, remembered key, outbox row, current figures
+    4. commit
 
-No step depends on how much history there is. Kafka has no part in it.
+Each step is a round trip, of which the API's time is made. None depends on how much history there is. Kafka has no part
+in it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from uuid import UUID
 
 import orjson
 import uuid_utils
-from sqlalchemy import text
+from psycopg.errors import UniqueViolation
+from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fourones_shared.domain.clock import Clock
@@ -86,13 +89,23 @@ class Acceptance:
             NothingToWithdraw: a withdrawn figure does not exist.
             EventTooLarge: its event would not pass through Kafka.
         """
+        try:
+            return await self._accept(sent, checked, catalogue_version, traceparent)
+        except (IntegrityError, NothingToWithdraw) as error:
+            if isinstance(error, IntegrityError) and not _is_about_the_key(error):
+                raise
+            # Whoever had the key before may have ended between the look for it and the turn; what it was to withdraw
+            # is withdrawn then.
+            earlier = await self.answered_before(sent)
+            if earlier is None:
+                raise
+            return earlier
+
+    async def _accept(self, sent: Sent, checked: Checked, catalogue_version: int, traceparent: str | None) -> Accepted:
         async with self._engine.begin() as connection:
-            if sent.idempotency_key is not None:
-                await _take_turn(connection, sent)
-                earlier = await _remembered(connection, sent)
-                if earlier is not None:
-                    return earlier
-            sequence = await _lock_and_number(connection, checked.org)
+            sequence = await _begin(connection, sent, checked.org)
+            if isinstance(sequence, Accepted):
+                return sequence
             missing = nothing_to_withdraw(checked, await _existing(connection, checked))
             if missing:
                 raise NothingToWithdraw(missing)
@@ -134,17 +147,33 @@ class Acceptance:
             return await _remembered(connection, sent)
 
 
-async def _take_turn(connection: AsyncConnection, sent: Sent) -> None:
+def _is_about_the_key(error: IntegrityError) -> bool:
+    return isinstance(error.orig, UniqueViolation) and error.orig.diag.table_name == "idempotency"
+
+
+async def _begin(connection: AsyncConnection, sent: Sent, org: str) -> int | Accepted:
+    """The number that the submission gets; or the first answer, when its key has had one."""
+    if sent.idempotency_key is None:
+        return await _lock_and_number(connection, org)
     name = f"idempotency:{sent.reported_by}:{sent.idempotency_key}"
-    if not (await connection.execute(_TRY_TURN, {"name": name})).scalar_one():
+    row = (await connection.execute(_BEGIN, {"name": name, "org": org} | _key_of(sent))).one()
+    if row.submission_id is not None:
+        return _first_answer(row, sent)
+    if not row.mine:
         raise KeyBusy
+    return await _lock_and_number(connection, org) if row.number is None else int(row.number)
 
 
 async def _remembered(connection: AsyncConnection, sent: Sent) -> Accepted | None:
-    names = {"reported_by": sent.reported_by, "key": sent.idempotency_key}
-    row = (await connection.execute(_REMEMBERED, names)).one_or_none()
-    if row is None:
-        return None
+    row = (await connection.execute(_REMEMBERED, _key_of(sent))).one_or_none()
+    return None if row is None else _first_answer(row, sent)
+
+
+def _key_of(sent: Sent) -> dict[str, str | None]:
+    return {"reported_by": sent.reported_by, "key": sent.idempotency_key}
+
+
+def _first_answer(row: Row[Any], sent: Sent) -> Accepted:
     if bytes(row.body_digest) != sent.digest:
         raise KeyReused(str(row.submission_id))
     return Accepted(
@@ -282,16 +311,25 @@ def current_figures(figures: Iterable[CheckedFigure], sequence: int, received_at
     ).decode()
 
 
-_TRY_TURN = text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))")
-_REMEMBERED = text(
+_FIRST_ANSWER = (
     "SELECT i.body_digest, s.submission_id, s.org, s.figures, s.sequence, s.received_at, s.warnings"
     " FROM idempotency i JOIN submission s USING (submission_id)"
     " WHERE i.reported_by = :reported_by AND i.idempotency_key = :key"
 )
+_REMEMBERED = text(_FIRST_ANSWER)
 # The number is taken for the row that the lock has returned, hence after whoever held it before has committed.
 _LOCK_AND_NUMBER = text(
     "WITH locked AS MATERIALIZED (SELECT org FROM organisation_lock WHERE org = :org FOR UPDATE)"
     " SELECT nextval('submission_sequence') FROM locked"
+)
+# The same, for whoever has the turn of a key that has no answer yet.
+_BEGIN = text(
+    "WITH turn AS MATERIALIZED (SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0)) AS mine),"  # noqa: S608
+    f" earlier AS MATERIALIZED ({_FIRST_ANSWER}),"
+    " locked AS MATERIALIZED (SELECT org FROM organisation_lock WHERE org = :org AND (SELECT mine FROM turn)"
+    " AND NOT EXISTS (SELECT FROM earlier) FOR UPDATE)"
+    " SELECT turn.mine, (SELECT nextval('submission_sequence') FROM locked) AS number, earlier.*"
+    " FROM turn LEFT JOIN earlier ON true"
 )
 _NEW_ORGANISATION = text("INSERT INTO organisation_lock (org) VALUES (:org) ON CONFLICT DO NOTHING")
 _SENT_FIGURES = (

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from fourones_shared.database.engine import reading
 from fourones_shared.events.model import Status
 from fourones_submission.domain.known import Known, KnownFigure, Series, Values
 from fourones_submission.storage.arrays import array
@@ -23,14 +24,14 @@ class Figures:
     """Reads current figures."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._reading = reading(engine)
 
     async def known(self, wanted: Iterable[Series]) -> Known:
         """The current figures of these series."""
         listed = list(wanted)
         if not listed:
             return {}
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             return await known(connection, listed)
 
     async def values(self, wanted: Iterable[Series]) -> Values:
@@ -38,7 +39,7 @@ class Figures:
         listed = list(wanted)
         if not listed:
             return {}
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             rows = await connection.execute(_VALUES, _columns(listed))
             return {Series(*names): _values_of(figures) for *names, figures in rows}
 

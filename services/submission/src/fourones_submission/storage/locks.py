@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fourones_shared.database.engine import reading
 from fourones_shared.domain.clock import Clock
 from fourones_submission.domain.known import Series
 from fourones_submission.domain.locking import Decision
@@ -37,6 +38,7 @@ class Locks:
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
+        self._reading = reading(engine)
         self._clock = clock
 
     async def decisions(self, wanted: Iterable[Series]) -> Mapping[Series, Decision]:
@@ -50,7 +52,7 @@ class Locks:
             "periods": array(series.period for series in listed),
             "now": self._clock.now(),
         }
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             rows = (await connection.execute(_STANDING, values)).all()
         return {Series(row.org, row.indicator, row.period): Decision(row.locked, row.reason) for row in rows}
 
@@ -104,7 +106,7 @@ class Locks:
             "limit": limit,
             "now": self._clock.now(),
         }
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             return (await connection.execute(query, values)).all()
 
 

@@ -12,6 +12,8 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from fourones_shared.database.engine import reading
+
 
 class ReceiptStatus(StrEnum):
     """How far a submission has come."""
@@ -45,18 +47,18 @@ class Receipts:
     """Reads receipts. `reported_by` limits what is seen to one organisation's own submissions; None sees all."""
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self._reading = reading(engine)
 
     async def one(self, submission_id: UUID, *, reported_by: str | None) -> Row[Any] | None:
         """A submission's receipt with its idempotency key; None when there is none, or it is another's."""
         query = text(f"SELECT {_COLUMNS}, {_KEY} FROM {_RECEIPT} WHERE submission_id = :id{_own(reported_by)}")  # noqa: S608
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             return (await connection.execute(query, {"id": submission_id, "reported_by": reported_by})).one_or_none()
 
     async def content(self, submission_id: UUID, *, reported_by: str | None) -> Content | None:
         """A submission as it was sent; None when there is none, or it is another's."""
         query = text(f"SELECT media_type, body FROM submission WHERE submission_id = :id{_own(reported_by)}")  # noqa: S608
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             values = {"id": submission_id, "reported_by": reported_by}
             row = (await connection.execute(query, values)).one_or_none()
         return None if row is None else Content(row.media_type, bytes(row.body))
@@ -90,7 +92,7 @@ class Receipts:
             "reported_by": reported_by,
             "limit": limit,
         }
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             return (await connection.execute(query, values)).all()
 
 
