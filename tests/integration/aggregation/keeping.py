@@ -109,7 +109,7 @@ class Aggregation:
         )
         self.switch = CatalogueSwitch(dimensions=self.dimensions, versions=self.versions, clock=self.clock)
         self.ticker = Ticker(engine=self.engine, dimensions=self.dimensions, versions=self.versions, clock=self.clock)
-        self.store = RollupStore(versions=self.versions, clock=self.clock)
+        self.store = RollupStore(versions=self.versions, clock=self.clock, settles_after_s=0)
         self.version = 0
 
     def put(self, catalogue: Catalogue) -> None:

@@ -24,7 +24,7 @@ from fourones_aggregation.verification import Findings
 from fourones_shared.dead_letters.resolving import DeadLetters
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.events.envelope import Wire
-from fourones_shared.events.model import EventData, FiguresSubmitted
+from fourones_shared.events.model import CataloguePublished, EventData, FiguresSubmitted
 from fourones_shared.settings import ServiceSettings
 
 # What follows from the log; the numbers of snapshots go on with every recomputation.
@@ -71,8 +71,11 @@ class Installation:
     def work(self, *events: EventData | Wire) -> None:
         """Have a worker apply them, and end when all of them are."""
         self.write(*events)
+        catalogue = max((event.version for event in events if isinstance(event, CataloguePublished)), default=0)
         with self.workers():
             self.until_applied()
+            # Records that are set aside need no catalogue, and may be through before it.
+            eventually(lambda: self.version_in_force() >= catalogue)
 
     def until_applied(self) -> None:
         eventually(lambda: self.position() == self.written)
@@ -84,6 +87,10 @@ class Installation:
             topic=self.kafka.prefix + FiguresSubmitted.TOPIC,
         )
         return int(row.records)
+
+    def version_in_force(self) -> int:
+        rows = self.database.rows("SELECT version FROM catalogue_in_force")
+        return max((int(row.version) for row in rows), default=0)
 
     def kept(self) -> dict[str, Sequence[Any]]:
         return {table: self.database.rows(f"SELECT t.* FROM {table} t ORDER BY t::text") for table in KEPT}  # noqa: S608

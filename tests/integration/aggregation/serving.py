@@ -13,6 +13,7 @@ from integration.aggregation.keeping import TODAY
 from support.waiting import eventually
 
 from fourones_aggregation import bootstrap
+from fourones_local import loopback
 from fourones_local.ports import free_port
 from fourones_shared.access.keys import hash_key, new_key
 from fourones_shared.database.engine import worker_engine
@@ -70,9 +71,7 @@ class Client:
 
     def __init__(self, address: str, key: str) -> None:
         self.address = address
-        self._http = httpx.Client(
-            base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=30, trust_env=False
-        )
+        self._http = loopback.client(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=30)
 
     def get(self, path: str, *, tag: str | None = None, **query: str) -> httpx.Response:
         return self._http.get(path, params=query, headers={"If-None-Match": tag} if tag else None)

@@ -4,13 +4,6 @@ import sys
 
 from integration.aggregation.keeping import Aggregation, a_figure, a_submission
 
-from fourones_shared.database.migrate import check, migrate
-
-
-def test_migrations_and_models_say_the_same(database_url: str) -> None:
-    assert migrate("fourones_aggregation", database_url) == "0003"
-    check("fourones_aggregation", database_url)
-
 
 def test_verify_ends_well_only_when_nothing_differs(aggregation: Aggregation) -> None:
     aggregation.apply(a_submission(a_figure("5")))

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import orjson
 import pytest
 from alembic import command
@@ -25,9 +24,10 @@ from support.catalogue import PEI, XINYI, a_catalogue
 from support.waiting import eventually
 
 from fourones_aggregation import bootstrap
+from fourones_local import loopback
 from fourones_local.ports import free_port
 from fourones_shared.database.engine import worker_engine
-from fourones_shared.database.migrate import _config, migrate
+from fourones_shared.database.migrate import alembic_config, migrate
 from fourones_shared.dead_letters.keeping import Keeper, Refused
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.errors import DeadLetter
@@ -150,7 +150,7 @@ def test_a_bad_submission_between_good_ones_holds_up_nobody_and_its_receipt_says
         eventually(lambda: outcomes(kafka, last) == ["applied"])
         eventually(lambda: outcomes(kafka, bad) == ["dead_lettered"])
         eventually(lambda: 'fourones_dead_letters_waiting{group="' in metrics(address))
-        eventually(lambda: httpx.get(f"{address}/readyz", trust_env=False).is_success)
+        eventually(lambda: loopback.get(f"{address}/readyz").is_success)
 
     assert outcomes(kafka, good) == ["applied"]
     (receipt,) = receipts(kafka)[bad.submission_id]
@@ -251,8 +251,8 @@ def test_at_the_limit_the_worker_waits_and_goes_on_when_an_operator_says_so(
     kafka.write(published(1, a_catalogue()), *bad, last)
     with a_worker(settings, dead_letter_limit=3) as address:
         eventually(lambda: series(address, "fourones_dead_letter_limit_waiting_partitions") == 1)
-        assert httpx.get(f"{address}/readyz", trust_env=False).status_code == 503
-        assert httpx.get(f"{address}/healthz", trust_env=False).status_code == 200
+        assert loopback.get(f"{address}/readyz").status_code == 503
+        assert loopback.get(f"{address}/healthz").status_code == 200
         operator.environment["FOURONES_DEAD_LETTER_LIMIT"] = "3"
         assert "aggregation is at its limit, 3 within an hour: records wait since" in operator.does("list")
         assert receipts(kafka).keys().isdisjoint({last.submission_id, bad[3].submission_id})
@@ -260,7 +260,7 @@ def test_at_the_limit_the_worker_waits_and_goes_on_when_an_operator_says_so(
         told = operator.does("allow", "aggregation", "--reason", "a test of the integrator's")
         assert told == f"{settings.topic_prefix}aggregation may set aside another 3 within an hour\n"
         eventually(lambda: outcomes(kafka, last) == ["applied"])
-        eventually(lambda: httpx.get(f"{address}/readyz", trust_env=False).is_success)
+        eventually(lambda: loopback.get(f"{address}/readyz").is_success)
 
     assert letters(database) == [("bad_period", "waiting")] * 5
     assert "is at its limit" not in operator.does("list")
@@ -401,7 +401,7 @@ def test_what_there_is_not_is_told(aggregation: Aggregation, operator: Operator)
 
 
 def test_dead_letters_of_the_release_before_are_kept_with_their_group(database_url: str) -> None:
-    command.upgrade(_config("fourones_aggregation", database_url), "0001")
+    command.upgrade(alembic_config("fourones_aggregation", database_url), "0001")
     engine = worker_engine(database_url, name="test", pool_size=1)
     with engine.begin() as connection:
         connection.execute(
@@ -422,7 +422,7 @@ def test_dead_letters_of_the_release_before_are_kept_with_their_group(database_u
 
 
 def metrics(address: str) -> str:
-    return httpx.get(f"{address}/metrics", trust_env=False).text
+    return loopback.get(f"{address}/metrics").text
 
 
 def series(address: str, name: str) -> float:

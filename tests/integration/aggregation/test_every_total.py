@@ -12,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-import secrets
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -34,10 +34,9 @@ from integration.aggregation.varying import (
     reported_by,
 )
 from integration.aggregation.working import Log, Worker, meanwhile
-from psycopg import connect, sql
-from sqlalchemy.engine import make_url
 from support.catalogue import CLUSTERS
 from support.plainly import Books, Question, Reckoning, Row, Said, Score
+from support.stack import MigratedCopy
 
 from fourones_aggregation.api import queries
 from fourones_aggregation.catalogues import PastCatalogues
@@ -573,22 +572,12 @@ _ROWS = (
 
 
 @pytest.fixture
-def copies(migrated_template: str, postgres_url: str) -> Callable[[], tuple[str, Callable[[], None]]]:
+def copies(migrated_copy: MigratedCopy) -> Callable[[], tuple[str, Callable[[], None]]]:
     """A migrated database for each example, and how to drop it."""
-    template = make_url(migrated_template)
-    admin = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
 
     def copy() -> tuple[str, Callable[[], None]]:
-        name = f"test_{secrets.token_hex(6)}"
-        names = sql.Identifier(name), sql.Identifier(template.database or ""), sql.Identifier(template.username or "")
-        with connect(admin, autocommit=True) as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(*names))
-
-        def drop() -> None:
-            with connect(admin, autocommit=True) as connection:
-                connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-        return template.set(database=name).render_as_string(hide_password=False), drop
+        database = ExitStack()
+        return database.enter_context(migrated_copy("fourones_aggregation")), database.close
 
     return copy
 

@@ -12,6 +12,7 @@ from integration.aggregation.serving import Client, grant
 from support.catalogue import CITY, MACHINERY, PEI, SCALE
 from support.waiting import eventually
 
+from fourones_local import loopback
 from fourones_local.ports import free_port
 from fourones_shared.events.model import Role
 
@@ -40,7 +41,7 @@ def process(role: str, database_url: str) -> Iterator[str]:
 def answered(url: str, status: int) -> None:
     def is_answered() -> bool:
         try:
-            return httpx.get(url, trust_env=False).status_code == status
+            return loopback.get(url).status_code == status
         except httpx.TransportError:
             return False
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 
-import httpx
 import pytest
 from integration.aggregation.keeping import (
     MARCH,
@@ -23,6 +22,7 @@ from support.waiting import eventually
 
 from fourones_aggregation.verification import Findings, Scope, VerificationGauge, keep
 from fourones_aggregation.verifying import verify, verify_figures
+from fourones_local import loopback
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def test_the_newest_verification_of_each_scope_is_shown(aggregation: Aggregation
 
 
 def series(address: str, name: str) -> float | None:
-    for line in httpx.get(f"{address}/metrics", trust_env=False).text.splitlines():
+    for line in loopback.get(f"{address}/metrics").text.splitlines():
         if line.startswith(name):
             return float(line.rpartition(" ")[2])
     return None

@@ -11,7 +11,7 @@ from fourones_aggregation import bootstrap
 from fourones_aggregation.commands import rebuild as rebuild_command
 from fourones_aggregation.commands import verify as verify_command
 from fourones_aggregation.verification import MOST_TOLD, Scope
-from fourones_shared.database import migrate as migrations
+from fourones_shared.database.commands import CheckOnly, Wait, migrate_or_check
 from fourones_shared.dead_letters.commands import dead_letter_commands
 from fourones_shared.logs import configure_logging
 from fourones_shared.process import serve
@@ -31,21 +31,22 @@ app.add_typer(dead_letter_commands(lambda: bootstrap.dead_letters(ServiceSetting
 def api() -> None:
     """Serve the HTTP API (port 8002 unless FOURONES_PORT says otherwise)."""
     settings = _settings("aggregation-api")
-    _serve(bootstrap.api(settings), settings, API_PORT)
+    _serve(bootstrap.api(settings), settings, API_PORT, drain_s=settings.drain_s)
 
 
 @app.command()
 def worker() -> None:
     """Apply submissions, keep roll-ups, publish them; health and metrics on port 8012. Run as many as needed."""
     settings = _settings("aggregation-worker")
-    _serve(bootstrap.worker(settings), settings, WORKER_PORT)
+    _serve(bootstrap.worker(settings), settings, WORKER_PORT, gives_way=True)
 
 
 @app.command()
-def migrate() -> None:
+def migrate(*, check: CheckOnly = False, wait: Wait = 0.0) -> None:
     """Bring the database to the newest schema; any number may run at once."""
     settings = _settings("aggregation-migrate")
-    log.info("database migrated", revision=migrations.migrate("fourones_aggregation", settings.database_url))
+    revision = migrate_or_check("fourones_aggregation", settings.database_url, check=check, wait_s=wait)
+    log.info("database is current" if check else "database migrated", revision=revision)
 
 
 @app.command()
@@ -82,9 +83,23 @@ def main() -> None:
     app()
 
 
-def _serve(process: bootstrap.Process, settings: ServiceSettings, default_port: int) -> None:
+def _serve(
+    process: bootstrap.Process,
+    settings: ServiceSettings,
+    default_port: int,
+    *,
+    drain_s: float = 0,
+    gives_way: bool = False,
+) -> None:
     try:
-        code = serve(process.app, host=settings.host, port=settings.port or default_port, threads=process.threads)
+        code = serve(
+            process.app,
+            host=settings.host,
+            port=settings.port or default_port,
+            threads=process.threads,
+            drain_s=drain_s,
+            gives_way=gives_way,
+        )
     finally:
         process.close()
     raise typer.Exit(code)

@@ -5,18 +5,15 @@ A token `aggregation:<snapshot>@<unix ms>` names one exactly; a time (RFC 3339) 
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
-from fourones_shared.errors import Rejected
+from fourones_shared import asof
+from fourones_shared.asof import Asked, NotAMoment, whole_milliseconds
+
+__all__ = ["SERVICE", "Asked", "Moment", "NotAMoment", "read_as_of", "token", "whole_milliseconds"]
 
 SERVICE = "aggregation"
-_TOKEN = re.compile(r"(?P<service>[a-z]+):(?P<snapshot>\d{1,18})(?:@(?P<ms>\d{1,15}))?\Z", re.ASCII)
-
-
-class NotAMoment(Rejected):
-    """What was given as `as_of` names no moment of this service; the message says why, Chinese."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,47 +45,15 @@ class Moment:
         return self.snapshot if self.is_past else None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request's `as_of` names: a snapshot, or a time, or a snapshot at a time of its own."""
-
-    snapshot: int | None
-    at: datetime | None
-
-
 def read_as_of(text: str) -> Asked:
-    """Read a token or a time.
+    """Read a token of this service, or a time.
 
     Raises:
         NotAMoment: when it is neither, or another service's token.
     """
-    token = _TOKEN.match(text)
-    if token is not None:
-        if token["service"] != SERVICE:
-            raise NotAMoment(f"{text!r} 是 {token['service']} 服务的时点标记,本服务只认自己返回的 as_of;也可写时间")
-        at = None if token["ms"] is None else datetime.fromtimestamp(int(token["ms"]) / 1000, UTC)
-        return Asked(int(token["snapshot"]), at)
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise NotAMoment(
-            f"{text!r} 不是有效的时点:请原样使用返回的 as_of(如 aggregation:42@1776211200000),"
-            "或写带时区的时间(如 2026-04-15T18:00:00+08:00,URL 中 + 须写成 %2B)"
-        )
-    return Asked(None, at.astimezone(UTC))
+    return asof.read_as_of(text, SERVICE)
 
 
 def token(snapshot: int, at: datetime) -> str:
     """The name of the moment with that snapshot and clock."""
-    return f"{SERVICE}:{snapshot}@{_milliseconds(at)}"
-
-
-def whole_milliseconds(at: datetime) -> datetime:
-    """The moment as exactly as a token can name it."""
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
-def _milliseconds(at: datetime) -> int:
-    return round(whole_milliseconds(at).timestamp() * 1000)
+    return asof.token(SERVICE, snapshot, at)

@@ -35,6 +35,7 @@ from fourones_shared.dead_letters.resolving import DeadLetters, Reader
 from fourones_shared.domain.clock import Clock, SystemClock
 from fourones_shared.events.model import AccessGranted, CataloguePublished, EventData, FiguresSubmitted
 from fourones_shared.http.service import add_health, service_app
+from fourones_shared.kafka.connection import client_options
 from fourones_shared.kafka.consumer import ConsumerLoop
 from fourones_shared.kafka.outbox import Relay
 from fourones_shared.kafka.outbox_table import OutboxTable
@@ -52,6 +53,10 @@ LOOK_FOR_DATABASE_EVERY_S = 1.0
 WORKER_CONNECTIONS = 12
 # Taking permits writes no log and waits for nobody's flush: two keep up with any load that the others can bear.
 RATE_CONNECTIONS = 2
+# The answers of the API do not wait for publication, and metrics are scraped every few seconds.
+PUBLISHING_PACE_S = 0.1
+# What this process writes wakes its relays; they look for what others have written, and for what has settled.
+PUBLISHING_IDLE_S = 0.25
 FIGURES_GROUP = "aggregation"
 REFERENCE_GROUP = "aggregation-reference"
 REFERENCE_TOPICS = (CataloguePublished.TOPIC, AccessGranted.TOPIC)
@@ -127,7 +132,7 @@ def worker_parts(settings: ServiceSettings, clock: Clock) -> Parts:
         rollups_wake.set()
 
     switch = CatalogueSwitch(dimensions=dimensions, versions=versions, clock=clock)
-    bootstrap, prefix = settings.kafka_bootstrap, settings.topic_prefix
+    bootstrap, prefix = settings.kafka, settings.topic_prefix
     return Parts(
         engine=engine,
         reference=reference,
@@ -157,6 +162,8 @@ def worker_parts(settings: ServiceSettings, clock: Clock) -> Parts:
             store=OutboxTable(),
             wake=receipts_wake,
             measure=measure,
+            pace_s=PUBLISHING_PACE_S,
+            idle_s=PUBLISHING_IDLE_S,
             bootstrap=bootstrap,
             topic_prefix=prefix,
         ),
@@ -165,6 +172,8 @@ def worker_parts(settings: ServiceSettings, clock: Clock) -> Parts:
             engine=engine,
             store=RollupStore(versions=versions, clock=clock),
             wake=rollups_wake,
+            pace_s=PUBLISHING_PACE_S,
+            idle_s=PUBLISHING_IDLE_S,
             bootstrap=bootstrap,
             topic_prefix=prefix,
         ),
@@ -243,7 +252,7 @@ def log_of_figures(settings: ServiceSettings, engine: Engine) -> Iterator[tuple[
     Raises:
         Retry, KafkaError: when the broker is away.
     """
-    bootstrap, topic = settings.kafka_bootstrap, settings.topic_prefix + FiguresSubmitted.TOPIC
+    bootstrap, topic = settings.kafka, settings.topic_prefix + FiguresSubmitted.TOPIC
     dimensions = Dimensions(engine)
     submissions = SubmissionHandler(
         dimensions=dimensions,
@@ -251,7 +260,7 @@ def log_of_figures(settings: ServiceSettings, engine: Engine) -> Iterator[tuple[
         known=ReferenceCopy(engine).known,
         clock=SystemClock(),
     )
-    with closing(KafkaAdminClient(bootstrap_servers=bootstrap, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)) as admin:
+    with closing(KafkaAdminClient(**client_options(bootstrap), bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS)) as admin:
         identity = Identity(*topic_identities(admin, [topic]))
     with topic_reader(bootstrap, settings.topic_prefix) as reader:
         group = settings.topic_prefix + FIGURES_GROUP

@@ -126,26 +126,30 @@ def name_of(scope: Scope, place: Place) -> str:
 
 def _rows(tables: Tables) -> TextClause:
     return text(
-        "SELECT k.place, r.* FROM unnest(CAST(:indicators AS text[]), CAST(:periods AS text[]),"  # noqa: S608
+        # Numbers first: otherwise every roll-up of an indicator may be read and held against the codes.
+        "WITH k AS MATERIALIZED (SELECT place, indicator_id, period_id, org_id, cluster_id, tier_id"  # noqa: S608
+        " FROM unnest(CAST(:indicators AS text[]), CAST(:periods AS text[]),"
         " CAST(:orgs AS text[]), CAST(:clusters AS text[]), CAST(:tiers AS text[])) WITH ORDINALITY"
-        " AS k (indicator, period, org, cluster, tier, place)"
-        " JOIN indicator i ON i.code = k.indicator JOIN period p ON p.code = k.period"
-        " JOIN organisation o ON o.code = k.org JOIN cluster c ON c.code = k.cluster JOIN tier t ON t.code = k.tier"
-        f" JOIN {tables.rollup} r ON r.indicator_id = i.indicator_id AND r.period_id = p.period_id"
-        " AND r.org_id = o.org_id AND r.cluster_id = c.cluster_id AND r.tier_id = t.tier_id WHERE r.live"
+        " AS asked (indicator, period, org, cluster, tier, place)"
+        " JOIN indicator i ON i.code = indicator JOIN period p ON p.code = period"
+        " JOIN organisation o ON o.code = org JOIN cluster c ON c.code = cluster JOIN tier t ON t.code = tier)"
+        f" SELECT k.place, r.* FROM k JOIN {tables.rollup} r"
+        " ON r.indicator_id = k.indicator_id AND r.period_id = k.period_id"
+        " AND r.org_id = k.org_id AND r.cluster_id = k.cluster_id AND r.tier_id = k.tier_id WHERE r.live"
     )
 
 
 def _alone(tables: Tables) -> TextClause:
     return text(
-        "SELECT k.place, d.due_at, d.opened_at, d.may_not_apply, f.value, f.status, f.sequence, f.applied_at"  # noqa: S608
+        "WITH k AS MATERIALIZED (SELECT place, indicator_id, period_id, org_id, cluster_id"  # noqa: S608
         " FROM unnest(CAST(:indicators AS text[]), CAST(:periods AS text[]),"
         " CAST(:orgs AS text[]), CAST(:clusters AS text[])) WITH ORDINALITY"
-        " AS k (indicator, period, org, cluster, place)"
-        " JOIN indicator i ON i.code = k.indicator JOIN period p ON p.code = k.period"
-        " JOIN organisation o ON o.code = k.org JOIN cluster c ON c.code = k.cluster"
-        f" JOIN {tables.duty} d ON d.indicator_id = i.indicator_id AND d.period_id = p.period_id"
-        f" AND d.org_id = o.org_id AND d.cluster_id = c.cluster_id{tables.figure('f', 'd')}"
+        " AS asked (indicator, period, org, cluster, place)"
+        " JOIN indicator i ON i.code = indicator JOIN period p ON p.code = period"
+        " JOIN organisation o ON o.code = org JOIN cluster c ON c.code = cluster)"
+        " SELECT k.place, d.due_at, d.opened_at, d.may_not_apply, f.value, f.status, f.sequence, f.applied_at"
+        f" FROM k JOIN {tables.duty} d ON d.indicator_id = k.indicator_id AND d.period_id = k.period_id"
+        f" AND d.org_id = k.org_id AND d.cluster_id = k.cluster_id{tables.figure('f', 'd')}"
     )
 
 

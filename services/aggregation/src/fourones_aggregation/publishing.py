@@ -3,6 +3,9 @@
 A row of `rollup_pending` goes only when the version that was published is still the one that waits. One statement
 reads rows, members and the catalogue version, so an event never mixes two states of the database; one relay at a time
 publishes, and what it reads later is never older.
+
+What a target names goes first and at once. The rest waits a few seconds, in which a month-end night's many versions of
+a roll-up become one: nobody is judged by them, and an event with its members costs more than the figures in it.
 """
 
 from __future__ import annotations
@@ -30,23 +33,34 @@ from fourones_shared.kafka.outbox import Backlog, OutboxMessage
 
 # As many members as DESIGN section 2 puts into an event; the missing come first.
 MEMBERS_AT_MOST = 50
+# Long enough that the figures of many counties meet in one event, short for whoever looks at a topic.
+SETTLES_AFTER_S = 5.0
 # A roll-up over all places reads a hundred members: this many keep one publication well under a second.
-ROLLUPS_AT_MOST = 200
+ROLLUPS_AT_MOST = 500
 
 
 class RollupStore:
-    """The pending roll-ups, for their relay."""
+    """The pending roll-ups, for their relay.
 
-    def __init__(self, *, versions: CatalogueVersions, clock: Clock) -> None:
+    Args:
+        versions: shapes of catalogue versions.
+        clock: the time by which members are due.
+        settles_after_s: how long a roll-up waits that no target names.
+    """
+
+    def __init__(self, *, versions: CatalogueVersions, clock: Clock, settles_after_s: float = SETTLES_AFTER_S) -> None:
         self._versions = versions
         self._clock = clock
+        self._settles_after_s = settles_after_s
 
     def take(self, connection: Connection, limit: int) -> Sequence[OutboxMessage]:
-        """Those that have waited longest, each as an event of its newest version."""
+        """What targets name, then what has settled, longest waiting first; each as an event of its newest version."""
         # Asked many times a second while nothing waits; the whole statement is dear to plan.
-        if not connection.execute(_WAITS).scalar_one():
+        settled = {"settles_after": self._settles_after_s}
+        if not connection.execute(_WAITS, settled).scalar_one():
             return []
-        rows = connection.execute(_TAKE, {"limit": min(limit, ROLLUPS_AT_MOST), "most": MEMBERS_AT_MOST}).all()
+        bounds = {"limit": min(limit, ROLLUPS_AT_MOST), "most": MEMBERS_AT_MOST}
+        rows = connection.execute(_TAKE, settled | bounds).all()
         now = self._clock.now()
         return [_message(row, self._put_in(connection, row), now) for row in rows]
 
@@ -135,14 +149,19 @@ def _member(columns: Sequence[Any], due_at: datetime, now: datetime) -> Member:
     return Member(org=org, cluster=cluster, state=state, value=value, status=status, note=note, sequence=sequence)
 
 
-_WAITS = text("SELECT EXISTS (SELECT FROM rollup_pending WHERE set_aside IS NULL)")
+_NEXT = (
+    "set_aside IS NULL AND"
+    " (is_judged OR since <= clock_timestamp() - make_interval(secs => CAST(:settles_after AS double precision)))"
+)
+_WAITS = text(f"SELECT EXISTS (SELECT FROM rollup_pending WHERE {_NEXT})")  # noqa: S608
 # Decimals travel as text inside JSON, so that nobody reads them as binary numbers.
 # The last two values of each missing member in earlier periods of the same form are asked once per member, however
-# many roll-ups lack it.
+# many roll-ups lack it. They are brought together by a full join, though each finds its own, since it is never a loop
+# in a loop: without statistics the planner takes either side for one row, and they are tens of thousands.
 _TAKE = text(
     "WITH taken AS MATERIALIZED (SELECT r.*, i.code AS indicator, e.code AS org, k.code AS cluster, t.code AS tier,"  # noqa: S608
-    " p.code AS period FROM (SELECT rollup_id FROM rollup_pending WHERE set_aside IS NULL"
-    " ORDER BY since, rollup_id LIMIT :limit) q"
+    " p.code AS period FROM (SELECT rollup_id FROM rollup_pending"
+    f" WHERE {_NEXT} ORDER BY is_judged DESC, since, rollup_id LIMIT :limit) q"
     " JOIN rollup r USING (rollup_id) JOIN indicator i USING (indicator_id) JOIN organisation e USING (org_id)"
     " JOIN cluster k USING (cluster_id) JOIN tier t USING (tier_id) JOIN period p USING (period_id)),"
     " member AS MATERIALIZED (SELECT r.rollup_id, d.indicator_id, d.org_id, d.cluster_id, d.period_id,"
@@ -162,8 +181,9 @@ _TAKE = text(
     f" (array_agg(DISTINCT name) FILTER (WHERE is_missing))[1:{MISSING_AT_MOST}] AS missing,"
     " json_agg(json_build_array(org, cluster, may_not_apply, CAST(value AS text), status, note, sequence)"
     " ORDER BY place) FILTER (WHERE place <= :most) AS members FROM member GROUP BY rollup_id),"
-    " carrying AS (SELECT m.rollup_id, json_agg(known.earlier) AS earlier FROM member m"
-    " JOIN known USING (indicator_id, org_id, cluster_id, period_id) WHERE m.is_missing GROUP BY m.rollup_id)"
+    " carrying AS (SELECT m.rollup_id, json_agg(known.earlier) FILTER (WHERE known.earlier IS NOT NULL) AS earlier"
+    " FROM (SELECT rollup_id, indicator_id, org_id, cluster_id, period_id FROM member WHERE is_missing) m"
+    " FULL JOIN known USING (indicator_id, org_id, cluster_id, period_id) GROUP BY m.rollup_id)"
     " SELECT taken.*, members_total, missing, members, earlier,"
     " (SELECT version FROM catalogue_in_force) AS in_force"
     " FROM taken LEFT JOIN counted USING (rollup_id) LEFT JOIN carrying USING (rollup_id)"

@@ -129,10 +129,14 @@ _KEEP = (
     f", kept AS (INSERT INTO rollup_version (rollup_id, snapshot, {STATE_COLUMNS})"  # noqa: S608
     f" SELECT rollup_id, snapshot, {STATE_COLUMNS} FROM changed"
 )
+# The wait begins with the first version that Kafka does not have; by the database's clock, which all workers share.
 _QUEUE = (
-    ") INSERT INTO rollup_pending (rollup_id, version, since)"
-    " SELECT rollup_id, version, recorded_at FROM changed ORDER BY rollup_id"
-    " ON CONFLICT (rollup_id) DO UPDATE SET version = excluded.version, set_aside = NULL"
+    ") INSERT INTO rollup_pending AS waiting (rollup_id, version, since, is_judged)"
+    " SELECT rollup_id, version, clock_timestamp(), EXISTS (SELECT FROM judged_scope j"
+    " WHERE j.indicator_id = changed.indicator_id AND j.org_id = changed.org_id"
+    " AND j.cluster_id = changed.cluster_id AND j.tier_id = changed.tier_id) FROM changed ORDER BY rollup_id"
+    " ON CONFLICT (rollup_id) DO UPDATE SET version = excluded.version, set_aside = NULL,"
+    " is_judged = excluded.is_judged"
 )
 QUEUE = _KEEP + _QUEUE
 # For rows that may have had their version of this snapshot before.

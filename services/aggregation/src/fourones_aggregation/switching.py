@@ -65,6 +65,7 @@ class CatalogueSwitch:
         self, connection: Connection, shapes: Shapes, changed: Sequence[str], mark: Stamp, cause: Cause
     ) -> None:
         horizon = self._horizon(connection)
+        self._name_judged(connection, shapes.catalogue)
         if not changed:
             return
         catalogue, new = shapes.catalogue, mark.catalogue_version
@@ -89,7 +90,30 @@ class CatalogueSwitch:
         ).rowcount
         computed = connection.execute(_COMPUTED, changing).scalars()
         compute(connection, shapes, dict.fromkeys(computed, Movement()), mark, cause)
-        log.info("catalogue switched", version=new, indicators=len(changed), duties=len(rows.duties), rollups=moved)
+        log.info(
+            "recomputed",
+            because=cause.value,
+            version=new,
+            indicators=len(changed),
+            duties=len(rows.duties),
+            rollups=moved,
+        )
+
+    def _name_judged(self, connection: Connection, catalogue: Catalogue) -> None:
+        """Note what targets name, for publication."""
+        targets, known = catalogue.targets, self._dimensions
+        indicators = known.indicators.ids({t.indicator for t in targets})
+        organisations = known.organisations.ids({t.org for t in targets})
+        clusters = known.clusters.ids({t.cluster for t in targets})
+        tiers = known.tiers.ids({t.tier for t in targets})
+        columns = {
+            "indicators": numbers(indicators[t.indicator] for t in targets),
+            "organisations": numbers(organisations[t.org] for t in targets),
+            "clusters": numbers(clusters[t.cluster] for t in targets),
+            "tiers": numbers(tiers[t.tier] for t in targets),
+        }
+        connection.execute(_FORGET_JUDGED)
+        connection.execute(_NAME_JUDGED, columns)
 
     def _horizon(self, connection: Connection) -> date:
         """The day up to which periods are open, after making sure that the clock starts from here.
@@ -138,6 +162,12 @@ _START_CLOCK = text(
     " ON CONFLICT DO NOTHING"
 )
 _OPENED_UNTIL = text("SELECT opened_until FROM clock_position")
+_FORGET_JUDGED = text("DELETE FROM judged_scope")
+_NAME_JUDGED = text(
+    "INSERT INTO judged_scope (indicator_id, org_id, cluster_id, tier_id)"
+    " SELECT DISTINCT * FROM unnest(CAST(:indicators AS int[]), CAST(:organisations AS int[]),"
+    " CAST(:clusters AS int[]), CAST(:tiers AS int[]))"
+)
 _FIGURES_AHEAD = text(
     "SELECT i.code AS indicator, o.code AS org, c.code AS cluster, p.code AS period FROM figure f"
     " JOIN indicator i USING (indicator_id) JOIN organisation o USING (org_id) JOIN cluster c USING (cluster_id)"

@@ -303,11 +303,24 @@ class RollupPending(Table, table=True):
     """Roll-ups whose newest version Kafka does not have yet: one row each, however many versions there were."""
 
     __tablename__ = "rollup_pending"
-    __table_args__ = (Index("rollup_pending_since", "since", "rollup_id"),)
+    __table_args__ = (Index("rollup_pending_next", "is_judged", "since", "rollup_id"),)
     rollup_id: int = Field(primary_key=True, sa_type=_BIG, sa_column_kwargs={"autoincrement": False})
     version: int = Field(sa_type=_BIG)
     since: datetime = Field(sa_type=_MOMENT)
+    """By the database's clock."""
+    is_judged: bool = False
+    """Whether a target names it: then it is published at once, the others when they have settled."""
     set_aside: str | None = None
+
+
+class JudgedScope(Table, table=True):
+    """What the targets of the catalogue in force name."""
+
+    __tablename__ = "judged_scope"
+    indicator_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    org_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    cluster_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    tier_id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
 
 
 class Snapshot(Table, table=True):

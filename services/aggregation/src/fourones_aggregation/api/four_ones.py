@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fourones_aggregation.api import queries
-from fourones_aggregation.api.asking import AsOf, only, position, unchanged
+from fourones_aggregation.api.asking import AsOf, only, position, refused, unchanged
 from fourones_aggregation.api.models import Exact
 from fourones_aggregation.asof import Moment
 from fourones_aggregation.catalogues import PastCatalogues
@@ -224,7 +224,7 @@ def _period(text: str | None) -> Period | None:
         return Period.parse(text)
     except InvalidPeriod:
         detail = f"{text!r} 不是有效的报告期;写法如 {FORMS}"
-        raise _faulty([Fault(pointer="query:period", code="invalid_period", detail=detail)]) from None
+        raise refused([Fault(pointer="query:period", code="invalid_period", detail=detail)]) from None
 
 
 def _cells(board: FourOnes, cluster: str | None, pillar: str | None) -> list[Cell]:
@@ -243,12 +243,8 @@ def _cells(board: FourOnes, cluster: str | None, pillar: str | None) -> list[Cel
         if given is not None and given not in ids
     ]
     if faults:
-        raise _faulty(faults)
+        raise refused(faults)
     return [cell for cell in board.cells if cluster in {None, cell.cluster} and pillar in {None, cell.pillar}]
-
-
-def _faulty(faults: Sequence[Fault]) -> Problem:
-    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "查询参数有误,请按 errors 逐条修改", errors=faults)
 
 
 def _item(shown: PillarShown, period: Period) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from fourones_aggregation.domain.facts import Ask
 from fourones_aggregation.opening import OVER_CITY, OVER_CLUSTERS, OVER_ORGANISATIONS, OVER_TIER, OWN
 from fourones_aggregation.temporal import AS_OF, LIVE, STATE_COLUMNS, Tables
 from fourones_shared.catalogue.model import TOTAL
+from fourones_shared.database.engine import reading
 from fourones_shared.domain.clock import Clock
 from fourones_shared.http.problems import Fault, Problem
 
@@ -97,7 +98,7 @@ def _no_moment(detail: str) -> Problem:
 
 async def known_codes(engine: AsyncEngine, dimension: str, code: str) -> bool:
     """Whether a code has ever been used here: one that the catalogue has dropped still has its past."""
-    async with engine.connect() as connection:
+    async with reading(engine).connect() as connection:
         return bool((await connection.execute(_KNOWN[dimension], {"code": code})).scalar_one())
 
 

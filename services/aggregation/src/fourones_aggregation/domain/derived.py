@@ -74,11 +74,6 @@ class Computed:
     missing: tuple[str, ...]
     status: Status | None
 
-    @property
-    def complete(self) -> bool:
-        """Whether all it needs is reported and makes a value, so that no reported one need stand for it."""
-        return self.value is not None and self.known >= self.of
-
 
 class Derivations:
     """Which derived indicators rest on which inputs, in one catalogue version."""
