@@ -65,8 +65,8 @@ def a_rollup(
 
 
 @pytest.fixture
-def service(kafka_bootstrap: str, database_url: str, topic_prefix: str) -> Any:
-    with a_service(kafka_bootstrap, database_url, topic_prefix) as made:
+def service(kafka_bootstrap: str, migrated_url: str, topic_prefix: str) -> Any:
+    with a_service(kafka_bootstrap, migrated_url, topic_prefix) as made:
         made.publisher.publish_catalogue(the_catalogue())
         made.key = made.publisher.grant()
         yield made

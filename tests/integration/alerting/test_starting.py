@@ -1,18 +1,14 @@
 """What is served, and what is judged, while the service starts or its neighbours are away."""
 
-from integration.alerting.service import Service
+from datetime import timedelta
+
+import pytest
+from integration.alerting.service import Reader, Service, a_service
 from support.waiting import eventually
 from unit.alerting.builders import SMES_TARGET, a_rollup
 
-from fourones_alerting.bootstrap import PACKAGE
 from fourones_local.kafka import KafkaNode
 from fourones_local.process import ServerProcess
-from fourones_shared.database.migrate import check, migrate
-
-
-def test_the_migrations_make_what_the_models_say(database_url: str) -> None:
-    migrate(PACKAGE, database_url)
-    check(PACKAGE, database_url)
 
 
 def test_stored_verdicts_are_served_while_the_broker_is_away_and_nothing_is_judged(
@@ -46,6 +42,22 @@ def test_a_history_that_came_while_nobody_listened_is_judged_once_and_whole(serv
     with service.worker():
         eventually(lambda: service.verdicts().get(SMES_TARGET) not in {None, "no_data"})
         assert service.rows("SELECT count(*) FROM assessment_revision")[0][0] == 0
+
+
+def test_an_installation_without_a_catalogue_has_judged_everything_when_its_first_one_comes(
+    kafka_bootstrap: str, migrated_url: str, topic_prefix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with a_service(kafka_bootstrap, migrated_url, topic_prefix) as service, service.worker(caught_up=False) as url:
+        worker = Reader(url, key="")
+        # The gauge is the process's own: an hour that no other test has.
+        service.clock.advance(timedelta(hours=3, minutes=17))
+        # There was nothing to read: it has started, and has looked at the day without knowing what to judge.
+        eventually(lambda: "caught up with what was there at the start" in capsys.readouterr().out)
+        service.publisher.publish_catalogue()
+        judged_at = service.clock.now().timestamp()
+        eventually(lambda: worker.series("fourones_judging_everything_timestamp_seconds") == [judged_at])
+        assert worker.series("fourones_judging_everything_targets") == [3.0]
+        assert set(service.verdicts().values()) == {"no_data"}
 
 
 def test_two_workers_judge_each_event_once(service: Service) -> None:

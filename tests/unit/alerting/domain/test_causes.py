@@ -38,3 +38,19 @@ def test_silence_that_becomes_overdue_is_time() -> None:
 
 def test_a_moved_goal_is_never_taken_for_progress() -> None:
     assert changed_by([MARCH], [APRIL], catalogue_changed=True) is Cause.CATALOGUE
+
+
+def test_a_correction_between_the_parts_of_a_sum_is_a_revision() -> None:
+    swapped = [Basis("2025-06", 2, Decimal(40), 2, Status.NORMAL, parts="b")]
+    assert changed_by([Basis("2025-06", 1, Decimal(40), 2, Status.NORMAL, parts="a")], swapped) is Cause.REVISION
+    # An earlier release has not noted the parts.
+    assert changed_by([Basis("2025-06", 1, Decimal(40), 2, Status.NORMAL)], swapped) is Cause.TIME
+
+
+def test_an_input_that_arrives_is_new_data_and_one_that_comes_into_play_is_none() -> None:
+    own = Basis("2025", 1, Decimal(4), 1, Status.NORMAL)
+    joined = Basis("2024-12", 1, Decimal(480), 1, Status.NORMAL, subject="scale|machinery")
+    silent = replace(joined, value=None, reported=0)
+    assert changed_by([own, silent], [own, joined]) is Cause.NEW_DATA
+    assert changed_by([own, joined], [own, replace(joined, value=Decimal(481))]) is Cause.REVISION
+    assert changed_by([own], [own, joined]) is Cause.TIME

@@ -8,23 +8,24 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fourones_alerting.api.models import AssessmentAnswer, AssessmentDetail
+from fourones_alerting.api.models import AssessmentAnswer, AssessmentDetail, AssessmentPage
+from fourones_alerting.api.moments import AsOf, Moment, Moments
 from fourones_alerting.domain.verdicts import Verdict
+from fourones_alerting.tables import AssessmentColumns
 from fourones_shared.catalogue.model import TOTAL, Catalogue, Target
-from fourones_shared.http.paging import Cursor, Limit, Page, cut, decode_cursor
+from fourones_shared.http.paging import Cursor, Limit, cut, decode_cursor
 from fourones_shared.http.problems import Fault, Problem
 from fourones_shared.http.service import ERRORS, Caller
-from fourones_shared.reference import ReferenceCopy
 
 NOT_JUDGED_YET = "目录中已有该目标，尚未研判：系统读完已有数据后自动给出结论"
 
 Filter = Annotated[str | None, Query(max_length=200)]
 
 
-def assessments_router() -> APIRouter:
-    """The routes; they find the engine and the reference copy in the application's state."""
+def assessments_router(moments: Moments) -> APIRouter:
+    """The routes; they find the copy of the catalogue in the application's state."""
     router = APIRouter(prefix="/v1", tags=["assessments"], responses=ERRORS)
 
     @router.get("/assessments")
@@ -35,62 +36,54 @@ def assessments_router() -> APIRouter:
         verdict: Filter = None,
         department: Filter = None,
         cluster: Filter = None,
-        as_of: Filter = None,
+        as_of: AsOf = None,
         limit: Limit = 100,
         cursor: Cursor = None,
-    ) -> Page[AssessmentAnswer]:
-        """The targets' verdicts, by target; without a filter all of them."""
-        _refuse_as_of(as_of)
-        catalogue = _catalogue(request)
-        _check_filters(catalogue, plan=plan, verdict=verdict, department=department, cluster=cluster)
+    ) -> AssessmentPage:
+        """The targets' verdicts, by target; without a filter all of them.
+
+        Every page is of the newest state unless `as_of` is given: pass the first page's to have all of one moment.
+        """
         after = decode_cursor(cursor, 1)
-        wanted = [
-            target.id
-            for target in catalogue.targets
-            if (plan is None or target.plan == plan)
-            and (department is None or department in target.responsible.departments)
-            and (cluster is None or target.cluster == cluster)
-            and (after is None or target.id > str(after[0]))
-        ]
-        rows = await _read(request.app.state.engine, wanted, verdict, limit + 1)
+        async with moments.open(request, as_of) as (connection, moment):
+            catalogue = moment.catalogue
+            _check_filters(catalogue, plan=plan, verdict=verdict, department=department, cluster=cluster)
+            wanted = [
+                target.id
+                for target in catalogue.targets
+                if (plan is None or target.plan == plan)
+                and (department is None or department in target.responsible.departments)
+                and (cluster is None or target.cluster == cluster)
+                and (after is None or target.id > str(after[0]))
+            ]
+            rows = await _read(connection, moment, wanted, verdict, limit + 1)
         page, following = cut(rows, limit, lambda row: [row["wanted"]])
-        return Page(
+        return AssessmentPage(
             items=[AssessmentAnswer.model_validate(_answer(catalogue, row)) for row in page],
             next=following,
+            as_of=moment.token,
         )
 
     @router.get("/assessments/{target}", responses={404: ERRORS[422] | {"description": "no such target"}})
     async def assessment(
-        request: Request, _: Caller, target: Annotated[str, Path(max_length=200)], as_of: Filter = None
+        request: Request, _: Caller, target: Annotated[str, Path(max_length=200)], as_of: AsOf = None
     ) -> AssessmentDetail:
         """One target's verdict, with what it was judged from."""
-        _refuse_as_of(as_of)
-        catalogue = _catalogue(request)
-        if target not in catalogue.target:
-            detail = f"没有目标 {target}：请用 GET /v1/assessments 查看全部目标的编号"
-            raise Problem(HTTPStatus.NOT_FOUND, detail)
-        [row] = await _read(request.app.state.engine, [target], None, 1)
+        async with moments.open(request, as_of) as (connection, moment):
+            catalogue = moment.catalogue
+            if target not in catalogue.target:
+                detail = f"没有目标 {target}：请用 GET /v1/assessments 查看全部目标的编号"
+                raise Problem(HTTPStatus.NOT_FOUND, detail)
+            [row] = await _read(connection, moment, [target], None, 1)
         extra = {
             "catalogue_version": row["catalogue_version"],
             "inputs": row["inputs"] or {},
             "rests_on": row["rests_on"] or [],
+            "as_of": moment.token,
         }
         return AssessmentDetail.model_validate(_answer(catalogue, row) | extra)
 
     return router
-
-
-def _catalogue(request: Request) -> Catalogue:
-    reference: ReferenceCopy = request.app.state.reference
-    if reference.catalogue is None:
-        raise Problem(HTTPStatus.SERVICE_UNAVAILABLE, "尚未收到指标目录，请稍后再试", headers={"Retry-After": "2"})
-    return reference.catalogue
-
-
-def _refuse_as_of(as_of: str | None) -> None:
-    if as_of is not None:
-        detail = "研判结论暂不支持 as_of：请去掉该参数查询当前结论"
-        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail, errors=[_fault("as_of", "not_supported", detail)])
 
 
 def _check_filters(
@@ -119,11 +112,11 @@ def _fault(name: str, code: str, detail: str) -> Fault:
 
 
 async def _read(
-    engine: AsyncEngine, targets: Sequence[str], verdict: str | None, limit: int
+    connection: AsyncConnection, moment: Moment, targets: Sequence[str], verdict: str | None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    async with engine.connect() as connection:
-        parameters = {"targets": list(targets), "verdict": verdict, "limit": limit}
-        return [dict(row) for row in (await connection.execute(_READ, parameters)).mappings()]
+    parameters = {"targets": list(targets), "verdict": verdict, "limit": limit, "snapshot": moment.snapshot}
+    statement = _READ_PAST if moment.is_past else _READ
+    return [dict(row) for row in (await connection.execute(statement, parameters)).mappings()]
 
 
 def _answer(catalogue: Catalogue, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,9 +142,10 @@ def _answer(catalogue: Catalogue, row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _not_judged(target: Target) -> dict[str, Any]:
     unknown = ("period", "value", "due_value", "attainment", "gap", "months_behind", "forecast", "judged_at")
+    added = ("forecast_low", "forecast_high", "contributions")
     denied = ("final", "provisional", "stale", "incomplete", "disagreement")
     return {
-        **dict.fromkeys(unknown),
+        **dict.fromkeys((*unknown, *added)),
         **dict.fromkeys(denied, False),
         "verdict": Verdict.NO_DATA,
         "light": Verdict.NO_DATA.light,
@@ -167,13 +161,25 @@ def _not_judged(target: Target) -> dict[str, Any]:
     }
 
 
+# Column names come from the models, never from input.
+_SAID = ", ".join(AssessmentColumns.model_fields)
 # Compared byte by byte, as the cursor compares: ids are ASCII.
-_READ = text(
-    """
-    SELECT wanted.target AS wanted, assessment.*
+_SELECT = """
+    SELECT wanted.target AS wanted, said.*
     FROM unnest(CAST(:targets AS text[])) AS wanted(target)
-    LEFT JOIN assessment ON assessment.target = wanted.target
+    LEFT JOIN {said} AS said ON said.target = wanted.target
     WHERE CAST(:verdict AS text) IS NULL OR coalesce(verdict, 'no_data') = :verdict
     ORDER BY wanted.target COLLATE "C" LIMIT :limit
     """
+_READ = text(_SELECT.format(said="assessment"))
+# What was written by then, and had not been replaced: of each target one row at most.
+_READ_PAST = text(
+    _SELECT.format(
+        said=f"""LATERAL (
+        SELECT target, {_SAID} FROM assessment WHERE target = wanted.target AND snapshot <= :snapshot
+        UNION ALL
+        SELECT target, {_SAID} FROM assessment_revision
+        WHERE target = wanted.target AND replaced_in > :snapshot AND snapshot <= :snapshot
+    )"""  # noqa: S608
+    )
 )

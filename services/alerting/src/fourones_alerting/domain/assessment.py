@@ -17,15 +17,17 @@ from decimal import Decimal
 from fractions import Fraction
 
 from fourones_alerting.domain.cadences import Tally, tally
+from fourones_alerting.domain.contributions import Contributions, Input, bases_of_inputs, contributions
 from fourones_alerting.domain.explanation import Telling, explain
-from fourones_alerting.domain.judging import Case, Judgement, growth_base, judge
+from fourones_alerting.domain.forecasting import interval
+from fourones_alerting.domain.judging import Case, Judgement, growth_base, is_comparable, judge, projection_base
 from fourones_alerting.domain.methods import Level, MethodResult
 from fourones_alerting.domain.readings import Basis, Observation, Reading, readings_of
 from fourones_alerting.domain.verdicts import Light, Verdict
 from fourones_shared.catalogue.model import Indicator, Method, Plan, Target
 from fourones_shared.domain.numbers import format_decimal
 from fourones_shared.domain.periods import Frequency, Period, period_of, shanghai_date
-from fourones_shared.domain.ways import stretch_of, to_decimal
+from fourones_shared.domain.ways import due_day, stretch_of, to_decimal, way_of
 from fourones_shared.errors import Rejected
 from fourones_shared.events.model import Status
 
@@ -44,11 +46,13 @@ class Assessment:
         gap: what is missing to the due value (without one: to the target) in the desired direction; negative ahead.
         months_behind: by earned schedule, one decimal; 0 where not late.
         forecast: the value at the due date if growth since the baseline goes on.
+        forecast_low, forecast_high: in between it lies with a probability of 80 %; None with fewer than four values.
         final: the due date has passed and its figure is complete.
         provisional: it rests on a provisional, estimated or forecast figure.
         stale: it rests on an earlier period than the latest that should be known.
         incomplete: reporters are missing at the latest period that should be known.
         reported, expected, missing: the coverage of that latest period.
+        contributions: which of its parts make the gap; None where there is none, or nothing to divide it by.
         inputs: what the numbers were computed from, for explaining and repeating them.
         rests_on: the observations and versions it follows from.
     """
@@ -65,6 +69,8 @@ class Assessment:
     gap: Decimal | None
     months_behind: Decimal | None
     forecast: Decimal | None
+    forecast_low: Decimal | None
+    forecast_high: Decimal | None
     final: bool
     provisional: bool
     stale: bool
@@ -76,6 +82,7 @@ class Assessment:
     reported: int
     expected: int
     missing: tuple[str, ...]
+    contributions: Contributions | None
     inputs: Mapping[str, str]
     rests_on: tuple[Basis, ...]
 
@@ -102,6 +109,7 @@ def assess(
     now: datetime,
     *,
     names: Mapping[str, str] | None = None,
+    inputs: Sequence[Input] = (),
 ) -> Assessment:
     """Judge a target at a moment.
 
@@ -112,6 +120,7 @@ def assess(
         history: one observation for every reporting period that has opened, silent ones included, in any order.
         now: the moment of judging, with a time zone.
         names: Chinese names of organisations and clusters by id, for the explanation.
+        inputs: of a derived indicator, what it is computed from; they explain its gap and decide nothing.
     """
     seen, called = tuple(history), names or {}
     case = Case(target, indicator, plan, now)
@@ -126,7 +135,12 @@ def assess(
         nothing_owed = bool(seen) and not readings and all(o.does_not_apply for o in seen)
         verdict = Verdict.NOT_ASSESSABLE if nothing_owed else Verdict.NO_DATA
         return _without_figures(case, seen, verdict, called)
-    return _assessment(case, finding, tally(target, readings, now, sense=case.sense), called)
+    count = tally(target, readings, now, sense=case.sense)
+    draft = _assessment(case, finding, count)
+    if finding.judgement is not None:
+        draft = _explained(draft, case, finding, finding.judgement, readings=readings, history=seen, inputs=inputs)
+    telling = _telling(case, finding, draft, count=count, names=called, inputs=inputs)
+    return replace(draft, explanation=explain(draft, telling), rests_on=_with_parts(draft.rests_on, seen))
 
 
 def _find(case: Case, readings: Sequence[Reading]) -> _Finding:
@@ -171,7 +185,7 @@ def _first_level(readings: Sequence[Reading]) -> Level | None:
     return None
 
 
-def _assessment(case: Case, finding: _Finding, count: Tally | None, names: Mapping[str, str]) -> Assessment:
+def _assessment(case: Case, finding: _Finding, count: Tally | None) -> Assessment:
     latest, reading, judgement = finding.latest, finding.reading, finding.judgement
     draft = _blank(case.target, reading.period, Verdict.NO_DATA)
     if judgement is not None:
@@ -188,7 +202,7 @@ def _assessment(case: Case, finding: _Finding, count: Tally | None, names: Mappi
             by_method=judgement.by_method,
             disagreement=judgement.disagreement,
         )
-    draft = replace(
+    return replace(
         draft,
         value=reading.value if judgement is None else judgement.value,
         provisional=reading.value is not None and reading.status in _SOFT,
@@ -201,18 +215,80 @@ def _assessment(case: Case, finding: _Finding, count: Tally | None, names: Mappi
         inputs=_inputs(case, finding, count),
         rests_on=_rests_on(finding.considered),
     )
-    telling = Telling(
+
+
+def _explained(
+    draft: Assessment,
+    case: Case,
+    finding: _Finding,
+    judgement: Judgement,
+    *,
+    readings: Sequence[Reading],
+    history: Sequence[Observation],
+    inputs: Sequence[Input],
+) -> Assessment:
+    """With how sure the forecast is, and with what makes the gap."""
+    bounds = _interval(case, finding.reading, judgement, readings)
+    low, high = bounds or (None, None)
+    made_of = None
+    if draft.light is not Light.GREY:
+        made_of = contributions(case, finding.reading, judgement, history, inputs)
+    compared = (made_of.compared if made_of else ()) + bases_of_inputs(finding.reading, inputs)
+    known = {(basis.subject, basis.period) for basis in draft.rests_on}
+    further = tuple(basis for basis in compared if (basis.subject, basis.period) not in known)
+    return replace(
+        draft,
+        forecast_low=_shown(low),
+        forecast_high=_shown(high),
+        contributions=made_of,
+        rests_on=draft.rests_on + further,
+    )
+
+
+def _interval(
+    case: Case, judged: Reading, judgement: Judgement, readings: Sequence[Reading]
+) -> tuple[Fraction, Fraction] | None:
+    way = way_of(case.target, case.indicator, case.plan, judged.period)
+    if way is not None and not is_comparable(way, judged):
+        way = None
+    base = projection_base(case, way, judged)
+    if base is None:
+        return None
+    starts_from_nothing = case.target.per is not None
+    path = [base]
+    for reading in readings:
+        stretch_is_the_same = not starts_from_nothing or due_day(case.target, reading.period) == judgement.due
+        comparable = reading.whole or (way is not None and is_comparable(way, reading) and reading.cell == judged.cell)
+        between = path[-1].day < reading.period.end < judged.period.end
+        if stretch_is_the_same and comparable and between and reading.complete and reading.value is not None:
+            path.append(Level(reading.period.end, reading.value))
+    path.append(Level(min(judged.period.end, judgement.due), judgement.value))
+    return interval(path, judgement.due, from_nothing=starts_from_nothing)
+
+
+def _telling(
+    case: Case,
+    finding: _Finding,
+    draft: Assessment,
+    *,
+    count: Tally | None,
+    names: Mapping[str, str],
+    inputs: Sequence[Input],
+) -> Telling:
+    reading = finding.reading
+    return Telling(
         target=case.target,
         indicator=case.indicator,
         judged=reading.period,
-        latest=latest.period,
+        latest=finding.latest.period,
         reported_value=reading.value,
         status=reading.status,
         tally=count,
         notes=reading.notes,
         names=names,
+        contributions=draft.contributions,
+        inputs={one.indicator.id: one.indicator for one in inputs},
     )
-    return replace(draft, explanation=explain(draft, telling))
 
 
 def _without_figures(
@@ -248,6 +324,8 @@ def _blank(target: Target, period: Period, verdict: Verdict) -> Assessment:
         gap=None,
         months_behind=None,
         forecast=None,
+        forecast_low=None,
+        forecast_high=None,
         final=False,
         provisional=False,
         stale=False,
@@ -259,6 +337,7 @@ def _blank(target: Target, period: Period, verdict: Verdict) -> Assessment:
         reported=0,
         expected=0,
         missing=(),
+        contributions=None,
         inputs={},
         rests_on=(),
     )
@@ -285,6 +364,15 @@ def _inputs(case: Case, finding: _Finding, count: Tally | None) -> dict[str, str
         for key, value in inputs.items()
         if value is not None
     }
+
+
+def _with_parts(rests_on: Sequence[Basis], history: Sequence[Observation]) -> tuple[Basis, ...]:
+    """Digests are for the few observations that count; a history has many."""
+    kept = {(seen.period.key, seen.version): seen for seen in history}
+    return tuple(
+        replace(basis, parts=kept[basis.period, basis.version].parts_digest) if basis.subject is None else basis
+        for basis in rests_on
+    )
 
 
 def _rests_on(considered: Sequence[Reading]) -> tuple[Basis, ...]:

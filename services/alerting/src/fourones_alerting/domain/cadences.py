@@ -47,7 +47,9 @@ def tally(target: Target, readings: Sequence[Reading], now: datetime, *, sense: 
         if stretch_of(Cadence.YEAR, reading.period) != year:
             continue
         count += 1
-        held = reading.value is not None and meets(reading.value, target.comparator, target.value, sense=sense)
+        held = reading.value is not None and meets(
+            reading.value, target.comparator, target.value, sense=sense, band=target.band
+        )
         run = 0 if held else run + 1
         met, longest = met + held, max(longest, run)
     return Tally(met, count, longest)

@@ -23,12 +23,12 @@ def changed_by(previous: Sequence[Basis], new: Sequence[Basis], *, catalogue_cha
     """
     if catalogue_changed:
         return Cause.CATALOGUE
-    before = {basis.period: basis for basis in previous}
-    after = {basis.period: basis for basis in new}
+    before = {(basis.subject, basis.period): basis for basis in previous}
+    after = {(basis.subject, basis.period): basis for basis in new}
     reached = _newest_with_figure(previous)
-    if any(_is_new_data(before.get(period), basis, reached) for period, basis in after.items()):
+    if any(_is_new_data(before.get(place), basis, reached) for place, basis in after.items()):
         return Cause.NEW_DATA
-    if any(_is_revision(before[period], basis) for period, basis in after.items() if period in before):
+    if any(_is_revision(before[place], basis) for place, basis in after.items() if place in before):
         return Cause.REVISION
     # Falling back on an earlier period means that the later one's figure was taken away.
     return Cause.REVISION if _newest_with_figure(new) < reached else Cause.TIME
@@ -36,7 +36,7 @@ def changed_by(previous: Sequence[Basis], new: Sequence[Basis], *, catalogue_cha
 
 def _newest_with_figure(bases: Sequence[Basis]) -> str:
     # The keys of one indicator's periods sort as the periods do.
-    return max((basis.period for basis in bases if basis.value is not None), default="")
+    return max((basis.period for basis in bases if basis.value is not None and basis.subject is None), default="")
 
 
 def _is_new_data(before: Basis | None, now: Basis, reached: str) -> bool:
@@ -44,11 +44,13 @@ def _is_new_data(before: Basis | None, now: Basis, reached: str) -> bool:
         return False
     if before is None:
         # An older period that only now comes into play was known all along.
-        return now.period > reached
+        return now.subject is None and now.period > reached
     return before.value is None or now.reported > before.reported
 
 
 def _is_revision(before: Basis, now: Basis) -> bool:
+    if None not in {before.parts, now.parts} and before.parts != now.parts:
+        return True
     return (before.value, before.status, before.reported, before.carried_value) != (
         now.value,
         now.status,

@@ -5,20 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from fourones_alerting.domain.comparators import beyond
+from fourones_alerting.domain.contributions import Ground
 from fourones_alerting.domain.verdicts import Verdict
 from fourones_shared.catalogue.model import TOTAL, Cadence, Comparator, Covers, Indicator, Target
 from fourones_shared.domain.numbers import format_decimal
 from fourones_shared.domain.periods import Frequency, Period
+from fourones_shared.domain.ways import sense_of, to_decimal
 from fourones_shared.events.model import Status
 
 if TYPE_CHECKING:
     from fourones_alerting.domain.assessment import Assessment
     from fourones_alerting.domain.cadences import Tally
+    from fourones_alerting.domain.contributions import Contribution, Contributions
 
 # A message has room for a handful of names; the whole list is in the answer's own field.
 MOST_NAMES = 8
+# Three are enough to know whom to call; all are in the answer's own field.
+MOST_PARTS = 3
 
 _VERDICTS = {
     Verdict.ACHIEVED: "绿灯，已达成",
@@ -50,6 +57,8 @@ class Telling:
         latest: the latest period that should be known.
         reported_value: what was reported for the judged period, before missing reporters' values were put in.
         names: Chinese names by id.
+        contributions: what the gap is made of.
+        inputs: the indicators that a derived one is computed from, by id.
         fault: what is wrong with the target itself.
     """
 
@@ -62,6 +71,8 @@ class Telling:
     tally: Tally | None = None
     notes: tuple[str, ...] = ()
     names: Mapping[str, str] = field(default_factory=dict)
+    contributions: Contributions | None = None
+    inputs: Mapping[str, Indicator] = field(default_factory=dict)
     fault: str | None = None
 
 
@@ -95,6 +106,8 @@ def _sentences(assessment: Assessment, telling: Telling) -> Iterator[str]:
     if assessment.final:
         outcome = "按期达成" if assessment.verdict is Verdict.ACHIEVED else "到期未达成"
         yield f"已过目标期限，{outcome}，此为最终结论"
+    if telling.contributions is not None:
+        yield from _made_of(telling.contributions, telling)
     yield from _doubts(assessment, telling)
     if telling.tally is not None and telling.target.per in _CADENCE_UNITS:
         unit, count = _CADENCE_UNITS[telling.target.per], telling.tally
@@ -141,16 +154,77 @@ def _against_the_curve(assessment: Assessment, telling: Telling) -> str:
         line = "序时进度" if by_curve else "目标"
         amount = _amount(abs(assessment.gap), telling)
         said += f"，距{line}还差{amount}" if assessment.gap > 0 else f"，优于{line}{amount}"
+    if assessment.value is not None:
+        said += _too_far(assessment.value, telling)
     if assessment.months_behind:
         said += f"，落后约{format_decimal(assessment.months_behind)}个月"
     if assessment.forecast is not None and not assessment.final and assessment.verdict is not Verdict.ACHIEVED:
         said += f"，照此趋势到期约为{_amount(assessment.forecast, telling)}"
+        if assessment.forecast_low is not None and assessment.forecast_high is not None:
+            low, high = (_amount(bound, telling) for bound in (assessment.forecast_low, assessment.forecast_high))
+            said += f"（八成可能在{low}至{high}之间）"
     return said
+
+
+def _made_of(found: Contributions, telling: Telling) -> Iterator[str]:
+    behind = [part for part in found.parts if part.gap is not None and part.gap > 0]
+    named = behind[:MOST_PARTS]
+    more = f"等{len(behind)}{_counted(telling)}" if len(behind) > len(named) else ""
+    match found.ground:
+        case Ground.LAST_YEAR_SHARES if named:
+            yield f"按上年同期占比分解，差距主要来自：{'、'.join(_lacking(p, telling) for p in named)}{more}"
+        case Ground.OWN_LAST_VALUES:
+            if named:
+                falls = "、".join(_fallen(part, telling) for part in named)
+                yield f"上年同期分项数据不全，不作占比分解；比自身上期退步最多的：{falls}{more}"
+            if found.missing:
+                codes = "、".join(telling.names.get(code, code) for code in found.missing[:MOST_NAMES])
+                yield f"尚缺数据、未能分解的：{codes}"
+        case Ground.BELOW_THRESHOLD if named:
+            count = f"等{len(behind)}个" if more else ""
+            yield f"未达标的集群中最接近的：{'、'.join(_below(part, telling) for part in named)}{count}"
+        case Ground.CHANGE_OF_INPUTS if found.parts:
+            yield f"与上年同期相比，{'，'.join(_changed(part, telling) for part in found.parts)}"
+
+
+def _lacking(part: Contribution, telling: Telling) -> str:
+    share = "" if part.share is None else f"，占{_percent(to_decimal(part.share))}"
+    return (
+        f"{telling.names.get(part.code, part.code)}（差{_amount(to_decimal(part.gap or Fraction(0)), telling)}{share}）"
+    )
+
+
+def _fallen(part: Contribution, telling: Telling) -> str:
+    now, before = (_amount(to_decimal(value or Fraction(0)), telling) for value in (part.value, part.before))
+    return f"{telling.names.get(part.code, part.code)}（上期{before}，本期{now}）"
+
+
+def _below(part: Contribution, telling: Telling) -> str:
+    unit = next((i.unit for i in telling.inputs.values() if part.code in i.clusters), "")
+    lacking = format_decimal(to_decimal(part.gap or Fraction(0), 2))
+    return f"{telling.names.get(part.code, part.code)}（差{lacking}{unit}）"
+
+
+def _changed(part: Contribution, telling: Telling) -> str:
+    indicator = telling.inputs.get(part.code)
+    called = f"“{part.code if indicator is None else indicator.name}”"
+    if not part.before or part.value is None or part.value == part.before:
+        return f"{called}持平"
+    growth = to_decimal(part.value / part.before - 1)
+    return f"{called}{'增长' if growth > 0 else '下降'}{_percent(abs(growth))}"
+
+
+def _too_far(value: Decimal, telling: Telling) -> str:
+    sense = sense_of(telling.target, telling.indicator)
+    past = beyond(value, telling.target.value, telling.target.band, sense=sense)
+    return f"，越过允许范围{_amount(past, telling)}" if past else ""
 
 
 def _promise(telling: Telling) -> str:
     target = telling.target
     value = _COMPARATORS[target.comparator].format(_amount(target.value, telling))
+    if target.band is not None:
+        value += f"（允许低{_percent(target.band.below)}、高{_percent(target.band.above)}以内）"
     if target.per is not None:
         return f"{_CADENCES[target.per]}{value}"
     return f"到{period_in_chinese(Period.parse(target.by or ''))}{value}"

@@ -8,11 +8,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 
-from fourones_alerting.domain.comparators import meets
+from fourones_alerting.domain.comparators import beyond, meets
 from fourones_alerting.domain.methods import (
     NOT_ASSESSABLE,
     Level,
     MethodResult,
+    band_verdict,
     plan_curve,
     projected,
     projection,
@@ -96,16 +97,21 @@ def judge(case: Case, reading: Reading, value: Decimal) -> Judgement:
     due = due_day(target, reading.period)
     day = min(reading.period.end, due)
     way = way_of(target, case.indicator, case.plan, reading.period)
-    if way is not None and not _is_comparable(way, reading):
+    if way is not None and not is_comparable(way, reading):
         way = None
-    # A ceiling is kept only when the whole is in; a floor once reached stays reached.
-    met = (reading.whole or sense > 0) and meets(value, target.comparator, target.value, sense=sense)
+    # A ceiling is kept only when the whole is in; a floor once reached stays reached, unless it can be overshot.
+    met = (reading.whole or (sense > 0 and target.band is None)) and meets(
+        value, target.comparator, target.value, sense=sense, band=target.band
+    )
     over = reading.last and end_of_day(due) <= case.now
     results = {
         Method.PLAN_CURVE: _by_curve(case, way, value, day, met=met),
         Method.REQUIRED_GROWTH: _by_growth(case, reading, value, due, met=met),
         Method.PROJECTION: _by_projection(case, way, reading, value, met=met),
     }
+    too_far = beyond(value, target.value, target.band, sense=sense)
+    if too_far and not met:
+        results = _overshot(case, results, too_far)
     if over and not met:
         results = {method: MethodResult(Verdict.OFF_TRACK, r.ratio) for method, r in results.items()}
     due_value = _due_value(case, way, day, due)
@@ -126,6 +132,12 @@ def judge(case: Case, reading: Reading, value: Decimal) -> Judgement:
     )
 
 
+def _overshot(case: Case, results: Mapping[Method, MethodResult], too_far: Decimal) -> dict[Method, MethodResult]:
+    """Past the far side of a two-sided band: no method that asks for more can judge it, its bands of lateness do."""
+    verdict = band_verdict(case.plan.bands, Fraction(too_far) / abs(Fraction(case.target.value)))
+    return {method: MethodResult(verdict, result.ratio) for method, result in results.items()}
+
+
 def growth_base(target: Target, first: Level | None) -> Level | None:
     """Where growth is measured from: the baseline, else the first whole value of the plan's time."""
     if target.baseline is not None:
@@ -135,8 +147,20 @@ def growth_base(target: Target, first: Level | None) -> Level | None:
     return None if target.method is Method.PLAN_CURVE else first
 
 
-def _is_comparable(way: Way, reading: Reading) -> bool:
+def is_comparable(way: Way, reading: Reading) -> bool:
+    """Whether the value of a reading can be held against the curve: a part of a year only where that starts from 0."""
     return reading.whole or (way.base == 0 and way.curve.start == reading.cell.start - timedelta(days=1))
+
+
+def projection_base(case: Case, way: Way | None, reading: Reading) -> Level | None:
+    """Where the growth begins that a forecast carries on; None where there is none to carry on."""
+    if case.target.per is None:
+        if way is None and not reading.whole:
+            return None
+        return growth_base(case.target, case.first)
+    if way is None or case.indicator.kind is Kind.RATIO:
+        return None
+    return Level(way.curve.start, way.base)
 
 
 def _by_curve(case: Case, way: Way | None, value: Decimal, day: date, *, met: bool) -> MethodResult:
@@ -155,22 +179,12 @@ def _by_growth(case: Case, reading: Reading, value: Decimal, due: date, *, met: 
 
 
 def _by_projection(case: Case, way: Way | None, reading: Reading, value: Decimal, *, met: bool) -> MethodResult:
-    base = _projection_base(case, way, reading)
+    base = projection_base(case, way, reading)
     if base is None:
         return MethodResult(Verdict.ACHIEVED) if met else NOT_ASSESSABLE
     due = due_day(case.target, reading.period)
     current = Level(min(reading.period.end, due), value)
     return projection(base, current, Level(due, case.target.value), case.sense, met=met)
-
-
-def _projection_base(case: Case, way: Way | None, reading: Reading) -> Level | None:
-    if case.target.per is None:
-        if way is None and not reading.whole:
-            return None
-        return growth_base(case.target, case.first)
-    if way is None or case.indicator.kind is Kind.RATIO:
-        return None
-    return Level(way.curve.start, way.base)
 
 
 def _due_value(case: Case, way: Way | None, day: date, due: date) -> Fraction | None:
@@ -197,7 +211,7 @@ def _months_behind(
 
 
 def _forecast(case: Case, way: Way | None, reading: Reading, value: Decimal) -> Fraction | None:
-    base = _projection_base(case, way, reading)
+    base = projection_base(case, way, reading)
     if base is None:
         return None
     due = due_day(case.target, reading.period)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from fourones_shared.catalogue.model import Cadence, Covers, Indicator, Plan, Target
+from fourones_alerting.domain.comparators import meets
+from fourones_alerting.domain.holidays import is_week_of_holidays
+from fourones_shared.catalogue.model import Cadence, Covers, Indicator, Kind, Plan, Target
+from fourones_shared.domain.numbers import format_decimal
 from fourones_shared.domain.periods import Frequency, Period
-from fourones_shared.domain.ways import adds_up, cell_of, due_day, stretch_of
+from fourones_shared.domain.ways import adds_up, cell_of, due_day, sense_of, stretch_of
 from fourones_shared.errors import CatalogueRefused
 from fourones_shared.events.model import Status
 
@@ -33,6 +37,8 @@ class Observation:
         version: the roll-up's version.
         notes: remarks that came with the figures.
         missing: who has not reported: organisations, or clusters where the roll-up is about one organisation.
+        parts: of a sum every part's own value by organisation or cluster, None where it has none; empty where the
+            roll-up is no sum or does not name all its members.
     """
 
     period: Period
@@ -46,6 +52,20 @@ class Observation:
     version: int
     notes: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    parts: Mapping[str, Decimal | None] = field(default_factory=dict)
+
+    @property
+    def basis(self) -> Basis:
+        """What an assessment that rests on it remembers of it, but for its parts."""
+        return Basis(self.period.key, self.version, self.value, self.reported, self.status, self.carried_value)
+
+    @property
+    def parts_digest(self) -> str | None:
+        """A digest of the parts; None where they are not known."""
+        if not self.parts:
+            return None
+        said = "|".join(f"{code}={'' if v is None else format_decimal(v)}" for code, v in sorted(self.parts.items()))
+        return hashlib.sha256(said.encode()).hexdigest()[:16]
 
     @property
     def does_not_apply(self) -> bool:
@@ -55,7 +75,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """One observation that an assessment rests on, as it was then."""
+    """One observation that an assessment rests on, as it was then.
+
+    Attributes:
+        subject: `indicator|cluster` of an input that a derived value is explained by; None for the target's own.
+        parts: a digest of the parts of a sum, which may be corrected while the sum stays; None where not known.
+    """
 
     period: str
     version: int
@@ -63,6 +88,8 @@ class Basis:
     reported: int
     status: Status
     carried_value: Decimal | None = None
+    subject: str | None = None
+    parts: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +137,8 @@ def readings_of(
 ) -> tuple[Reading, ...]:
     """The readings of the plan's time up to the target's due date, in order of time, whatever the order given.
 
-    Of several observations of a period the newest version counts; a period that nobody owes is left out.
+    Of several observations of a period the newest version counts; a period that nobody owes is left out, and so is a
+    week of public holidays in which what is counted did not happen.
 
     Raises:
         CatalogueRefused: when year-to-date values are asked per quarter, month or week.
@@ -125,11 +153,22 @@ def readings_of(
             newest[observation.period] = observation
     readings: list[Reading] = []
     for period in sorted(newest):
-        if not newest[period].does_not_apply:
+        if not newest[period].does_not_apply and not _is_excused(target, indicator, newest[period]):
             readings.append(_reading(target, indicator, newest[period]))
             if adds_up(target, indicator) and len(readings) > 1 and readings[-2].cell == readings[-1].cell:
                 readings[-1] = _added(readings[-2], readings[-1])
     return tuple(readings)
+
+
+def _is_excused(target: Target, indicator: Indicator, seen: Observation) -> bool:
+    """Whether it is a week of public holidays without what the target asks for; what was held in one counts."""
+    if indicator.kind is not Kind.FLOW or not is_week_of_holidays(seen.period):
+        return False
+    if seen.value is None:
+        return seen.reported == 0
+    return target.per is Cadence.WEEK and not meets(
+        seen.value, target.comparator, target.value, sense=sense_of(target, indicator), band=target.band
+    )
 
 
 def _is_in_time(target: Target, plan: Plan, period: Period) -> bool:
@@ -163,7 +202,7 @@ def _reading(target: Target, indicator: Indicator, seen: Observation) -> Reading
         cell=cell,
         whole=ends_cell or (target.per is None and last),
         last=last,
-        rests_on=(Basis(seen.period.key, seen.version, seen.value, seen.reported, seen.status, seen.carried_value),),
+        rests_on=(seen.basis,),
         notes=seen.notes,
         missing=seen.missing,
     )

@@ -7,15 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import orjson
 from sqlalchemy import Connection, text
 
 from fourones_alerting.domain.assessment import Assessment
+from fourones_alerting.domain.contributions import Contributions
 from fourones_alerting.domain.readings import Basis
 from fourones_alerting.tables import AssessmentColumns, AssessmentRow
 from fourones_shared.domain.numbers import format_decimal
+from fourones_shared.domain.ways import to_decimal
 from fourones_shared.events.model import Status
 
 Row = dict[str, Any]
@@ -34,10 +37,11 @@ class Stored:
     changed_by: str
     judged_at: datetime
     catalogue_version: int
+    version: int
 
 
 def read_stored(connection: Connection, targets: Sequence[str]) -> dict[str, Stored]:
-    """The current assessments of these targets, by target."""
+    """The current assessments of these targets, by target; held, so that whoever judges one of them waits for this."""
     return {
         row.target: Stored(
             verdict=row.verdict,
@@ -48,6 +52,7 @@ def read_stored(connection: Connection, targets: Sequence[str]) -> dict[str, Sto
             changed_by=row.changed_by,
             judged_at=row.judged_at,
             catalogue_version=row.catalogue_version,
+            version=row.version,
         )
         for row in connection.execute(_READ, {"targets": list(targets)})
     }
@@ -68,6 +73,8 @@ def row_of(assessment: Assessment) -> Row:
         "gap": _exact(assessment.gap),
         "months_behind": _exact(assessment.months_behind),
         "forecast": _exact(assessment.forecast),
+        "forecast_low": _exact(assessment.forecast_low),
+        "forecast_high": _exact(assessment.forecast_high),
         "final": assessment.final,
         "provisional": assessment.provisional,
         "stale": assessment.stale,
@@ -83,6 +90,7 @@ def row_of(assessment: Assessment) -> Row:
         "reported": assessment.reported,
         "expected": assessment.expected,
         "missing": list(assessment.missing),
+        "contributions": _contributions(assessment.contributions),
     }
     rests_on = [
         {
@@ -92,6 +100,8 @@ def row_of(assessment: Assessment) -> Row:
             "reported": basis.reported,
             "status": basis.status.value,
             "carried_value": _exact(basis.carried_value),
+            "subject": basis.subject,
+            "parts": basis.parts,
         }
         for basis in assessment.rests_on
     ]
@@ -108,10 +118,7 @@ def digests(row: Row) -> tuple[str, str]:
 
 
 def write(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
-    """Put these assessments in the place of the present ones.
-
-    A row that says something else than the one it replaces leaves that one as a revision.
-    """
+    """Put these assessments, with their snapshot, in the place of the present ones, which stay as revisions."""
     if not rows:
         return
     parameters = {"rows": orjson.dumps(list(rows)).decode(), "now": now}
@@ -119,10 +126,14 @@ def write(connection: Connection, rows: Sequence[Row], now: datetime) -> None:
     connection.execute(_WRITE, parameters)
 
 
-def remove_others(connection: Connection, targets: Sequence[str], now: datetime) -> list[str]:
-    """Take away the assessments of all other targets, kept as revisions; which they were."""
-    removed = connection.execute(_REMOVE_OTHERS, {"targets": list(targets), "now": now})
-    return [row.target for row in removed]
+def others(connection: Connection, targets: Sequence[str]) -> list[Row]:
+    """Identity and verdict of all other targets that have an assessment."""
+    return [dict(row) for row in connection.execute(_OTHERS, {"targets": list(targets)}).mappings()]
+
+
+def remove(connection: Connection, targets: Sequence[str], snapshot: int, now: datetime) -> None:
+    """Take away the assessments of these targets, kept as revisions."""
+    connection.execute(_REMOVE, {"targets": list(targets), "snapshot": snapshot, "now": now})
 
 
 def _basis(entry: Mapping[str, Any]) -> Basis:
@@ -134,7 +145,34 @@ def _basis(entry: Mapping[str, Any]) -> Basis:
         reported=entry["reported"],
         status=Status(entry["status"]),
         carried_value=None if carried is None else Decimal(carried),
+        subject=entry.get("subject"),
+        parts=entry.get("parts"),
     )
+
+
+def _contributions(found: Contributions | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "ground": found.ground.value,
+        "of": found.of,
+        "parts": [
+            {
+                "code": part.code,
+                "value": _rounded(part.value),
+                "due": _rounded(part.due),
+                "gap": _rounded(part.gap),
+                "share": _rounded(part.share),
+                "before": _rounded(part.before),
+            }
+            for part in found.parts
+        ],
+        "missing": list(found.missing),
+    }
+
+
+def _rounded(value: Fraction | None) -> str | None:
+    return None if value is None else format_decimal(to_decimal(value))
 
 
 def _exact(value: Decimal | None) -> str | None:
@@ -152,15 +190,16 @@ _ALL = ", ".join(name for name in AssessmentRow.model_fields if name != "changed
 _NEW = ", ".join(f"{n} = excluded.{n}" for n in AssessmentRow.model_fields if n != "target")
 
 _READ = text(
-    "SELECT target, verdict, said, digest, terms, rests_on, changed_by, judged_at, catalogue_version"
-    " FROM assessment WHERE target = ANY(:targets)"
+    "SELECT target, verdict, said, digest, terms, rests_on, changed_by, judged_at, catalogue_version,"
+    " version FROM assessment WHERE target = ANY(:targets) ORDER BY target FOR UPDATE"
 )
 _KEEP_REVISIONS = text(
     f"""
-    INSERT INTO assessment_revision (target, replaced_at, replaced_by, {_SAID})
-    SELECT target, :now, new.changed_by, {_SAID_BEFORE}
-    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS new(target text, said text, changed_by text)
-    JOIN assessment AS old USING (target) WHERE old.said <> new.said
+    INSERT INTO assessment_revision (target, replaced_at, replaced_by, replaced_in, said_again, {_SAID})
+    SELECT target, :now, new.changed_by, new.snapshot, old.said = new.said, {_SAID_BEFORE}
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS new(target text, said text, changed_by text, snapshot bigint)
+    JOIN assessment AS old USING (target)
     """  # noqa: S608
 )
 _WRITE = text(
@@ -171,10 +210,14 @@ _WRITE = text(
     ON CONFLICT (target) DO UPDATE SET {_NEW}
     """  # noqa: S608
 )
-_REMOVE_OTHERS = text(
+_OTHERS = text(
+    "SELECT target, plan, indicator, org, cluster, tier, pillar, verdict FROM assessment WHERE target <> ALL(:targets)"
+    " ORDER BY target"
+)
+_REMOVE = text(
     f"""
-    WITH removed AS (DELETE FROM assessment WHERE target <> ALL(:targets) RETURNING *)
-    INSERT INTO assessment_revision (target, replaced_at, replaced_by, {_SAID})
-    SELECT target, :now, 'catalogue', {_SAID} FROM removed RETURNING target
+    WITH removed AS (DELETE FROM assessment WHERE target = ANY(:targets) RETURNING *)
+    INSERT INTO assessment_revision (target, replaced_at, replaced_by, replaced_in, said_again, {_SAID})
+    SELECT target, :now, 'catalogue', :snapshot, false, {_SAID} FROM removed
     """  # noqa: S608
 )

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 import structlog
-from opentelemetry.trace import SpanKind
 from sqlalchemy import Connection
 
+from fourones_alerting.domain.problem_terms import DEFAULT_TERMS, Terms
 from fourones_alerting.judging.judge import Change, Judge
 from fourones_alerting.judging.judges import Judges
+from fourones_alerting.judging.snapshots import take
 from fourones_alerting.judging.start import Start
 from fourones_alerting.rollups.store import Subject, store_rollups
 from fourones_shared.catalogue.model import Catalogue
@@ -18,7 +20,7 @@ from fourones_shared.events.envelope import Envelope, data_of
 from fourones_shared.events.model import RollupChanged
 from fourones_shared.kafka.consumer import Received, Refused
 from fourones_shared.reference import Switch
-from fourones_shared.tracing import continued
+from fourones_shared.tracing import names, one_each, within
 
 log = structlog.get_logger(__name__)
 
@@ -51,19 +53,25 @@ class RollupHandler:
         moved = store_rollups(connection, events, self._clock.now())
         if judge is not None and self._start.is_reached:
             traces = {_subject(event.data): event.envelope.traceparent for event in events}
-            tell(judge.judge_about(connection, moved), traces)
+            judged = Counter(traces[subject] for subject in judge.concerned(moved))
+            counts = {trace: {names.ROLLUPS: number} for trace, number in judged.items() if trace}
+            with one_each(names.JUDGE, counts) as spans:
+                onward = {subject: spans.onward(trace) for subject, trace in traces.items()}
+                tell(judge.judge_about(connection, moved, onward), onward)
 
     def set_aside(self, connection: Connection, refused: Refused) -> None:
         """Nobody waits for it but the operators, whom the dead letter tells; the verdicts stand as they were."""
 
 
-def rejudge_on_switch(start: Start, clock: Clock) -> Switch:
+def rejudge_on_switch(start: Start, clock: Clock, terms: Terms = DEFAULT_TERMS) -> Switch:
     """What a newer catalogue does: everything is judged by it at once, and what it no longer names is removed."""
 
     def switch(connection: Connection, before: int | None, version: int, catalogue: Catalogue) -> None:  # noqa: ARG001
+        # Names and responsibilities are answered from the catalogue, so a switch is a moment of its own.
+        take(connection, clock.now(), version)
         # Before that, the first judging of everything takes the newest catalogue anyway.
         if start.is_reached:
-            tell(Judge(catalogue, version, clock).judge_everything(connection))
+            tell(Judge(catalogue, version, clock, terms).judge_everything(connection))
 
     return switch
 
@@ -71,7 +79,7 @@ def rejudge_on_switch(start: Start, clock: Clock) -> Switch:
 def tell(changes: Iterable[Change], traces: dict[Subject, str | None] | None = None) -> None:
     """Log every new verdict, in the trace of the request that brought it where there is one."""
     for change in changes:
-        with continued((traces or {}).get(change.subject), "judge", SpanKind.CONSUMER):
+        with within((traces or {}).get(change.subject)):
             log.info(
                 "verdict",
                 target=change.target,

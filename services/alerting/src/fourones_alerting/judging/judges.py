@@ -2,13 +2,15 @@
 
 Of two that overlap, the one that read first could write last. The row of the catalogue in force keeps them apart:
 whoever judges by events holds it shared (the targets of an indicator follow from one partition, which one worker reads
-at a time), whoever judges everything holds it alone.
+at a time; of a derived target, which follows from several, they take turns by its row), whoever judges everything
+holds it alone.
 """
 
 from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
+from fourones_alerting.domain.problem_terms import DEFAULT_TERMS, Terms
 from fourones_alerting.judging.judge import Judge
 from fourones_shared.domain.clock import Clock
 from fourones_shared.errors import Retry
@@ -18,9 +20,10 @@ from fourones_shared.reference import ReferenceCopy
 class Judges:
     """The judge of the version in force, made anew when that changes."""
 
-    def __init__(self, reference: ReferenceCopy, clock: Clock) -> None:
+    def __init__(self, reference: ReferenceCopy, clock: Clock, terms: Terms = DEFAULT_TERMS) -> None:
         self._reference = reference
         self._clock = clock
+        self._terms = terms
         self._judge: Judge | None = None
 
     def beside_others(self, connection: Connection) -> Judge | None:
@@ -41,7 +44,7 @@ class Judges:
             at_hand = self._reference.in_force
             if at_hand is None or at_hand[0] != version:
                 raise Retry(f"catalogue version {version} is in force, version {at_hand and at_hand[0]} is at hand")
-            judge = self._judge = Judge(at_hand[1], version, self._clock)
+            judge = self._judge = Judge(at_hand[1], version, self._clock, self._terms)
         return judge
 
 

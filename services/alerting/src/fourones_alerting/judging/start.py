@@ -17,6 +17,7 @@ from kafka.errors import KafkaError
 from sqlalchemy import Connection, text
 
 from fourones_shared.errors import Retry
+from fourones_shared.kafka.connection import Kafka, client_options
 from fourones_shared.topics import all_topics
 
 log = structlog.get_logger(__name__)
@@ -40,7 +41,7 @@ class Start:
         read_by: topic (logical name) → the consumer group that reads it.
     """
 
-    def __init__(self, *, read_by: Mapping[str, str], bootstrap: str, topic_prefix: str = "") -> None:
+    def __init__(self, *, read_by: Mapping[str, str], bootstrap: Kafka, topic_prefix: str = "") -> None:
         self._read_by = read_by
         self._bootstrap = bootstrap
         self._prefix = topic_prefix
@@ -75,7 +76,7 @@ class Start:
         try:
             with closing(
                 KafkaConsumer(
-                    bootstrap_servers=self._bootstrap,
+                    **client_options(self._bootstrap),
                     enable_auto_commit=False,
                     isolation_level="read_committed",
                     allow_auto_create_topics=False,

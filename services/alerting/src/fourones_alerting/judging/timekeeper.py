@@ -25,6 +25,7 @@ from fourones_shared.database.engine import is_transient
 from fourones_shared.domain.clock import Clock
 from fourones_shared.domain.periods import shanghai_date
 from fourones_shared.errors import Retry
+from fourones_shared.tracing import names, span
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +84,9 @@ class Timekeeper:
         now = self._clock.now()
         days = (shanghai_date(now), shanghai_date(now - SKEW))
         if self._days is None:
-            self._judge_everything()
+            if not self._judge_everything():
+                # An installation that has no catalogue yet: its first one ends the start.
+                return
         elif not self._leadership.is_held():
             # Whoever leads has judged these days; who takes over from it begins with the day of its own last judging.
             return
@@ -100,29 +103,41 @@ class Timekeeper:
                 self._start.look(connection)
         return self._start.is_reached
 
-    def _judge_everything(self) -> None:
+    def _judge_everything(self) -> bool:
+        """False while no catalogue is in force."""
+        with span(names.JUDGE, parent=None):
+            judged = self._judge_all()
+        if judged is None:
+            return False
+        LAST_PASS.set(self._clock.now().timestamp())
+        TARGETS.set(judged)
+        return True
+
+    def _judge_all(self) -> int | None:
+        """How many targets there are; None while no catalogue is in force."""
         with self._engine.begin() as connection:
             judge = self._judges.alone(connection)
             if judge is None:
-                return
+                return None
             judge.remove_others(connection)
         targets = iter(judge.catalogue.targets)
         while some := list(islice(targets, AT_ONCE)):
             with self._engine.begin() as connection:
-                if self._judges.alone(connection) is not judge:
+                newer = self._judges.alone(connection)
+                if newer is not judge:
                     # A newer catalogue is in force, and putting it there has judged everything.
-                    return
+                    return None if newer is None else len(newer.catalogue.targets)
                 changes = judge.judge(connection, some)
             tell(changes)
-        LAST_PASS.set(self._clock.now().timestamp())
-        TARGETS.set(len(judge.catalogue.targets))
+        return len(judge.catalogue.targets)
 
     def _judge_fallen_due(self, since: datetime, now: datetime) -> None:
         with self._engine.connect() as connection:
             due = fallen_due(connection, since, now) | fallen_due(connection, since - SKEW, now - SKEW)
         if not due:
             return
-        with self._engine.begin() as connection:
-            judge = self._judges.alone(connection)
-            changes = [] if judge is None else judge.judge_about(connection, sorted(due))
-        tell(changes)
+        with span(names.JUDGE, {names.ROLLUPS: len(due)}, parent=None):
+            with self._engine.begin() as connection:
+                judge = self._judges.alone(connection)
+                changes = [] if judge is None else judge.judge_about(connection, sorted(due))
+            tell(changes)

@@ -36,6 +36,7 @@ class Shown:
     overdue: int
     departments: tuple[str, ...]
     accepted_at: datetime | None
+    traceparent: str | None = None
 
 
 def exposition(assessments: Sequence[Shown]) -> bytes:

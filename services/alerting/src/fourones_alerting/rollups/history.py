@@ -8,8 +8,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
+from fourones_alerting.domain.contributions import parts_of
 from fourones_alerting.domain.readings import Observation
 from fourones_alerting.rollups.store import Subject
 from fourones_shared.catalogue.duties import due_at, expected_periods, subjects
@@ -34,6 +35,24 @@ class StoredRollup:
     members_total: int
     due_at: datetime
     accepted_at: datetime | None
+
+    def parts(self, by: str | None) -> dict[str, Decimal | None]:
+        """Each part's own value: its members' by `org` or `cluster`, None where one has none; empty when not all known.
+
+        A member that need not report is no part. Parts that do not make up the whole (a zone that counts through its
+        district) are none either.
+        """
+        if by is None or self.members_total > len(self.members):
+            return {}
+        found: dict[str, Decimal | None] = {}
+        for member in self.members:
+            if member["state"] == State.NOT_APPLICABLE:
+                continue
+            code, value = member[by], member.get("value")
+            before = found.get(code, Decimal(0))
+            found[code] = None if value is None or before is None else before + Decimal(value)
+        known = sum((Decimal(m["value"]) for m in self.members if m.get("value") is not None), Decimal(0))
+        return found if known == (self.value or 0) else {}
 
     def overdue(self, now: datetime) -> int:
         """How many of its figures are due by now and have not come.
@@ -62,20 +81,45 @@ def read_rollups(connection: Connection, about: Iterable[Subject]) -> Rollups:
         "tiers": [s.tier for s in wanted],
     }
     for row in connection.execute(_READ, parameters):
-        found[Subject(row.indicator, row.org, row.cluster, row.tier)][row.period] = StoredRollup(
-            version=row.version,
-            value=row.value,
-            carried_value=row.carried_value,
-            status=Status(row.status),
-            reported=row.coverage["reported"],
-            expected=row.coverage["expected"],
-            missing=tuple(row.coverage.get("missing", ())),
-            members=row.members,
-            members_total=row.members_total,
-            due_at=row.due_at,
-            accepted_at=row.accepted_at,
-        )
+        found[Subject(row.indicator, row.org, row.cluster, row.tier)][row.period] = _stored(row)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class KeptVersion:
+    """One version of a roll-up of some subject, and since when it was known."""
+
+    period: str
+    recorded_at: datetime
+    rollup: StoredRollup
+
+
+def read_versions(connection: Connection, subject: Subject) -> list[KeptVersion]:
+    """All versions of a subject's roll-ups in the order in which they were recorded."""
+    parameters = {
+        "indicator": subject.indicator,
+        "org": subject.org,
+        "cluster": subject.cluster,
+        "tier": subject.tier,
+    }
+    rows = connection.execute(_READ_VERSIONS, parameters)
+    return [KeptVersion(row.period, row.recorded_at, _stored(row)) for row in rows]
+
+
+def _stored(row: Row[Any]) -> StoredRollup:
+    return StoredRollup(
+        version=row.version,
+        value=row.value,
+        carried_value=row.carried_value,
+        status=Status(row.status),
+        reported=row.coverage["reported"],
+        expected=row.coverage["expected"],
+        missing=tuple(row.coverage.get("missing", ())),
+        members=row.members,
+        members_total=row.members_total,
+        due_at=row.due_at,
+        accepted_at=row.accepted_at,
+    )
 
 
 def observations(
@@ -83,6 +127,7 @@ def observations(
 ) -> Iterator[Observation]:
     """What is known for every period of the subject's indicator that has opened by `until`, oldest first."""
     indicator = catalogue.indicator[subject.indicator]
+    by = parts_of(subject.org, subject.cluster, indicator)
     for period in expected_periods(indicator, until):
         rollup = rollups.get(period.key)
         if rollup is None:
@@ -100,6 +145,7 @@ def observations(
             version=rollup.version,
             notes=tuple(dict.fromkeys(m["note"] for m in rollup.members if m.get("note"))),
             missing=rollup.missing,
+            parts=rollup.parts(by),
         )
 
 
@@ -146,5 +192,13 @@ _READ = text(
         AS wanted(indicator, org, cluster, tier)
     JOIN rollup_latest USING (indicator, org, cluster, tier)
     JOIN rollup_version v USING (indicator, org, cluster, tier, period, version)
+    """
+)
+_READ_VERSIONS = text(
+    """
+    SELECT period, version, value, carried_value, status, coverage, members, members_total, due_at, accepted_at,
+        recorded_at
+    FROM rollup_version WHERE indicator = :indicator AND org = :org AND cluster = :cluster AND tier = :tier
+    ORDER BY recorded_at, version
     """
 )

@@ -1,0 +1,1 @@
+"""Tells departments and operators what became of their targets."""
