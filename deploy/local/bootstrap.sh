@@ -10,7 +10,7 @@ environment=$1
 stamp=$2
 cd "$(dirname "$0")/../.."
 
-projects=(shared services/submission services/aggregation services/alerting cli deploy/local)
+projects=(shared services/submission services/aggregation services/alerting cli grafana deploy/local)
 
 say() { printf '  %s\n' "$*"; }
 

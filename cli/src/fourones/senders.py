@@ -73,7 +73,7 @@ class _Unexpected(Exception):
     """A workbook that is not put together as this reader knows it."""
 
 
-# Damaged, encrypted, packed in a way of its own, or no workbook at all.
+# Damaged, encrypted, packed in a way that `zipfile` does not know (NotImplementedError), or no workbook at all.
 _NO_WORKBOOK = (zipfile.BadZipFile, zlib.error, ET.ParseError, NotImplementedError, OSError, RuntimeError, _Unexpected)
 
 

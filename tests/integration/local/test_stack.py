@@ -1,7 +1,8 @@
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -15,14 +16,13 @@ from fourones_local.supervisor import MARKER
 
 @pytest.fixture
 def state_dir(servers_dir: Path) -> Path:
-    directory = Path(tempfile.mkdtemp(prefix="stack-", dir=servers_dir))
-    directory.chmod(0o755)
-    return directory
+    return _new_directory(servers_dir)
 
 
-@pytest.fixture
-def servers_only(state_dir: Path) -> Iterator[Stack]:
-    stack = _stack(state_dir)
+@pytest.fixture(scope="module")
+def servers_only(servers_dir: Path) -> Iterator[Stack]:
+    """One for several tests, each of which leaves it running as it was."""
+    stack = _stack(_new_directory(servers_dir))
     stack.start()
     yield stack
     stack.stop()
@@ -108,6 +108,35 @@ def test_a_running_stack_is_neither_started_twice_nor_cleaned(servers_only: Stac
         other.start()
     with pytest.raises(LocalStackError, match="stop it first"):
         other.clean()
+
+
+def test_a_demonstration_waits_for_the_keys_of_a_stack_that_is_still_starting(
+    servers_only: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, endpoints = _stack(servers_only.state.root), servers_only.state.endpoints
+    began = threading.Event()
+    monkeypatch.setattr(other, "seeding", began.set)
+    kept = endpoints.rename(endpoints.with_suffix(".kept"))
+    try:
+        # Ends with an error after it has begun: what follows is not asked for here.
+        demonstrating = threading.Thread(target=_until_it_fails, args=(other.demonstrate,))
+        demonstrating.start()
+        assert not began.wait(1)
+    finally:
+        kept.rename(endpoints)
+    assert began.wait(10)
+    demonstrating.join(10)
+
+
+def _until_it_fails(work: Callable[[], None]) -> None:
+    with pytest.raises(AttributeError):
+        work()
+
+
+def _new_directory(servers_dir: Path) -> Path:
+    directory = Path(tempfile.mkdtemp(prefix="stack-", dir=servers_dir))
+    directory.chmod(0o755)
+    return directory
 
 
 def _stack(state_dir: Path) -> Stack:

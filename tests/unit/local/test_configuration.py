@@ -123,6 +123,22 @@ def test_prometheus_scrapes_all_six_processes_and_listens_on_the_loopback(state:
     assert scraped == {f"127.0.0.1:{port}" for port in (8001, 8002, 8003, 8011, 8012, 8013)}
 
 
+def test_alertmanager_calls_the_alerting_service_with_a_token_that_only_its_owner_can_read(state: State) -> None:
+    binaries = monitoring.Binaries("/usr/bin/prometheus", "/usr/bin/alertmanager")
+    monitoring.programs(binaries, Repository.here(), state, DEFAULT_PORTS)
+
+    token = monitoring.alertmanager_token(state)
+
+    assert state.alertmanager_token.stat().st_mode & 0o777 == 0o600
+    text = (state.monitoring / "alertmanager.yml").read_text(encoding="utf-8")
+    assert token not in text
+    for receiver in yaml.safe_load(text)["receivers"]:
+        [call] = receiver["webhook_configs"]
+        assert call["url"] == "http://127.0.0.1:8003/v1/alertmanager"
+        assert call["http_config"]["authorization"]["credentials_file"] == str(state.alertmanager_token)
+    assert monitoring.alertmanager_token(state) == token
+
+
 def test_a_file_with_secrets_is_never_readable_by_others(tmp_path: Path) -> None:
     file = tmp_path / "keys.json"
     before = os.umask(0)

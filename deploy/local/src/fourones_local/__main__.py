@@ -16,6 +16,7 @@ from rich.table import Table
 from fourones_local import office
 from fourones_local.debian import can_install
 from fourones_local.errors import LocalStackError, NotRunning
+from fourones_local.kafka import fetch_jars
 from fourones_local.layout import Repository
 from fourones_local.monitoring import HOW_TO_INSTALL, find_binaries, install
 from fourones_local.stack import Stack
@@ -136,6 +137,15 @@ def install_monitoring() -> None:
         console.print("Installing Prometheus and Alertmanager")
     if not can_install() or install() is None:
         console.print(f"Prometheus and Alertmanager are missing; to have them: {HOW_TO_INSTALL}", highlight=False)
+
+
+@app.command()
+@_explained
+def install_kafka() -> None:
+    """Fetch Kafka's jars, unless they are there."""
+    repository = Repository.here()
+    if fetch_jars(repository.pom, repository.kafka_home):
+        console.print("Kafka's jars are fetched")
 
 
 @app.command()

@@ -112,6 +112,11 @@ class State:
         return self.root / "monitoring"
 
     @property
+    def alertmanager_token(self) -> Path:
+        """What Alertmanager bears when it calls the alerting service."""
+        return self.root / "alertmanager.token"
+
+    @property
     def passwords(self) -> Path:
         """PostgreSQL's passwords by role."""
         return self.root / "postgres.json"

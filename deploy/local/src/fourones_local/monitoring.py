@@ -1,5 +1,6 @@
 """Prometheus and Alertmanager, where the machine has them or root may install them."""
 
+import secrets
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,7 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
+from fourones_local import commands
 from fourones_local.debian import how_to_install, install_packages
+from fourones_local.files import write_private
 from fourones_local.layout import Repository, State
 from fourones_local.ports import LOOPBACK
 from fourones_local.services import SERVICES, program_names
@@ -57,15 +60,27 @@ def install() -> Binaries | None:
 def programs(binaries: Binaries, repository: Repository, state: State, ports: Mapping[str, int]) -> list[Program]:
     """Renders the configuration and describes the two programs."""
     state.monitoring.mkdir(exist_ok=True)
-    for name in ("prometheus.yml", "alertmanager.yml"):
-        text = (repository.monitoring_templates / name).read_text(encoding="utf-8")
-        rendered = Template(text).substitute(_names(repository, ports))
-        (state.monitoring / name).write_text(rendered, encoding="utf-8")
+    template = (repository.monitoring_templates / "prometheus.yml").read_text(encoding="utf-8")
+    rendered = Template(template).substitute(_names(repository, ports))
+    (state.monitoring / "prometheus.yml").write_text(rendered, encoding="utf-8")
+    alertmanager_token(state)
+    routes = commands.run(
+        [
+            "fourones-alerting",
+            "alertmanager-config",
+            f"--catalogue={repository.catalogue}",
+            f"--webhook=http://{LOOPBACK}:{ports['alerting-api']}/v1/alertmanager",
+            f"--token-file={state.alertmanager_token}",
+        ]
+    )
+    (state.monitoring / "alertmanager.yml").write_text(routes, encoding="utf-8")
     prometheus = [
         binaries.prometheus,
         f"--config.file={state.monitoring / 'prometheus.yml'}",
         f"--storage.tsdb.path={state.monitoring / 'prometheus-data'}",
         "--storage.tsdb.retention.time=15d",
+        # The traces that histograms name.
+        "--enable-feature=exemplar-storage",
         f"--web.listen-address={LOOPBACK}:{ports['prometheus']}",
         "--log.level=warn",
     ]
@@ -82,6 +97,13 @@ def programs(binaries: Binaries, repository: Repository, state: State, ports: Ma
         Program("prometheus", prometheus, priority=_PRIORITY),
         Program("alertmanager", alertmanager, priority=_PRIORITY),
     ]
+
+
+def alertmanager_token(state: State) -> str:
+    """What Alertmanager bears when it calls the alerting service; made once."""
+    if not state.alertmanager_token.exists():
+        write_private(state.alertmanager_token, secrets.token_urlsafe(32))
+    return state.alertmanager_token.read_text(encoding="utf-8")
 
 
 def _names(repository: Repository, ports: Mapping[str, int]) -> dict[str, str]:

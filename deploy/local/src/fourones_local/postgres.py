@@ -23,6 +23,7 @@ from fourones_local.errors import CommandFailed, LocalStackError, RequirementMis
 from fourones_local.files import read_json, write_private_json
 from fourones_local.ports import LOOPBACK
 from fourones_local.server import wait_until
+from fourones_shared.database import BOARDS_ROLE
 
 DATABASES = ("submission", "aggregation", "alerting")
 SUPERUSER = "postgres"
@@ -33,6 +34,15 @@ _INSTALL = "pginstall18"
 
 # What "nothing acknowledged is lost" rests on; checked against the running server, not against this file.
 DURABILITY: Final[Mapping[str, str]] = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+
+# What a board asks takes milliseconds; a question that somebody types into Grafana must not hold a service up.
+BOARDS_SETTINGS: Final[Mapping[str, str]] = {
+    "default_transaction_read_only": "on",
+    "statement_timeout": "10s",
+    "idle_in_transaction_session_timeout": "10s",
+    "search_path": "boards",
+}
+BOARDS_CONNECTIONS = 20
 
 _CONFIGURATION = """\
 # Rendered at every start.
@@ -48,9 +58,11 @@ full_page_writes = on
 
 # Six processes with a pool each, tests, and room to look.
 max_connections = 200
-shared_buffers = 256MB
+shared_buffers = {shared_buffers}
 # Checkpoints by time, not by volume, while a million figures arrive.
 max_wal_size = 2GB
+# New tables have statistics within seconds; by default it is a minute, in which plans are made blindly.
+autovacuum_naptime = 5s
 
 timezone = 'UTC'
 log_timezone = 'UTC'
@@ -68,6 +80,7 @@ class PostgresServer:
         port: of its only listener.
         secrets_file: holds the generated passwords by role, readable by the owner only.
         databases: created at `provision`, each owned by a role of the same name.
+        shared_buffers: as PostgreSQL's setting of that name; a laptop has little to spare.
     """
 
     directory: Path
@@ -75,6 +88,7 @@ class PostgresServer:
     secrets_file: Path
     databases: tuple[str, ...] = DATABASES
     environment: Mapping[str, str] = field(default_factory=dict)
+    shared_buffers: str = "256MB"
 
     name = "postgres"
     # "Fast": ends the sessions of clients instead of waiting for them.
@@ -111,7 +125,7 @@ class PostgresServer:
         if not (self.data_dir / "PG_VERSION").exists():
             self._initialise()
         self._refuse_second_server()
-        rendered = _CONFIGURATION.format(host=LOOPBACK, port=self.port)
+        rendered = _CONFIGURATION.format(host=LOOPBACK, port=self.port, shared_buffers=self.shared_buffers)
         (self.data_dir / "fourones.conf").write_text(rendered, encoding="utf-8")
         (self.data_dir / "fourones.conf").chmod(0o644)
 
@@ -131,9 +145,11 @@ class PostgresServer:
             require_durability(connection)
 
     def provision(self) -> None:
-        """Creates the databases and their roles on the running server; may be repeated."""
-        passwords = self._passwords_for((SUPERUSER, *self.databases))
+        """Creates the databases, their roles and the boards' role on the running server; may be repeated."""
+        passwords = self._passwords_for((SUPERUSER, BOARDS_ROLE, *self.databases))
         with self.connect() as connection:
+            _create_role(connection, BOARDS_ROLE, passwords[BOARDS_ROLE])
+            _restrict_boards(connection)
             for database in self.databases:
                 _create_role(connection, database, passwords[database])
                 self.create_database(connection, database, owner=database)
@@ -147,6 +163,11 @@ class PostgresServer:
         database = sql.Identifier(name)
         connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, sql.Identifier(owner)))
         connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM PUBLIC").format(database))
+
+    def analyse(self, database: str) -> None:
+        """Takes statistics at once, as autovacuum does within seconds of a load: boards asked before it are slow."""
+        with self.connect(database) as connection:
+            connection.execute("ANALYZE")
 
     def url(self, database: str, role: str | None = None) -> str:
         """The SQLAlchemy URL of a database, with the password of `role` (by default the database's owner)."""
@@ -257,6 +278,15 @@ def require_durability(connection: psycopg.Connection) -> None:
         row = connection.execute("SELECT current_setting(%s)", [setting]).fetchone()
         if row is None or row[0] != wanted:
             raise LocalStackError(f"PostgreSQL runs with {setting}={row and row[0]}, not {wanted}")
+
+
+def _restrict_boards(connection: psycopg.Connection) -> None:
+    """What it may read is granted by the services' `migrate`."""
+    role = sql.Identifier(BOARDS_ROLE)
+    connection.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT {}").format(role, sql.Literal(BOARDS_CONNECTIONS)))
+    for setting, value in BOARDS_SETTINGS.items():
+        statement = sql.SQL("ALTER ROLE {} SET {} = {}")
+        connection.execute(statement.format(role, sql.Identifier(setting), sql.Literal(value)))
 
 
 def _create_role(connection: psycopg.Connection, role: str, password: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from fourones_local import loopback
 from fourones_local.errors import NotReady
 
 # What a worker has yet to do: events to send, records to apply.
@@ -35,7 +36,7 @@ def wait_settled(workers: Sequence[str], *, timeout: float) -> None:
 
 def _backlog(worker: str) -> float:
     try:
-        text = httpx.get(f"{worker}/metrics", timeout=5.0, trust_env=False).raise_for_status().text
+        text = loopback.get(f"{worker}/metrics", timeout=5.0).raise_for_status().text
     except httpx.HTTPError:
         # It cannot say that it is done.
         return 1.0

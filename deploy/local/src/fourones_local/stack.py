@@ -9,6 +9,7 @@
 7. The demonstration keys, the real figures, the table of targets.
 """
 
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -18,9 +19,9 @@ from typing import Any
 import httpx
 from rich.console import Console
 
-from fourones_local import commands, monitoring
+from fourones_local import commands, loopback, monitoring
 from fourones_local.debian import can_install
-from fourones_local.errors import LocalStackError, NotRunning
+from fourones_local.errors import LocalStackError, NotReady, NotRunning
 from fourones_local.files import read_json, write_private_json
 from fourones_local.kafka import KafkaNode, fetch_jars
 from fourones_local.layout import Repository, State
@@ -103,12 +104,13 @@ class Stack:
 
     def settings(self, program: str) -> dict[str, str]:
         """The environment that a service's program gets; good for its operators' command too."""
-        return environment(
+        settings = environment(
             program,
             database_url=self.database_url(service_of(program)),
             kafka=self.kafka.bootstrap,
             ports=self.ports,
         )
+        return settings | self._telling() if service_of(program) == "alerting" else settings
 
     @cached_property
     def ports(self) -> dict[str, int]:
@@ -147,6 +149,8 @@ class Stack:
         if self.running:
             raise LocalStackError(f"a stack is already running in {self.state.root}")
         self.state.create()
+        # A killed stack leaves it; it says that the keys are there.
+        self.state.endpoints.unlink(missing_ok=True)
         # What a killed supervisord left behind would hold the ports that are chosen now.
         self.supervisor.shutdown()
         save_ports(self.state.ports, self.ports)
@@ -210,15 +214,35 @@ class Stack:
         )
 
     def demonstrate(self) -> None:
-        """Adds the synthetic plans to the running stack and shows the table of targets again."""
+        """Adds the synthetic plans to the running stack and shows the table of targets again.
+
+        Waits for the keys of a stack that another process is still starting.
+
+        Raises:
+            NotRunning: nothing runs, or what is starting has no keys yet.
+        """
         if not self.running:
             raise NotRunning(f"no stack is running in {self.state.root}")
+        if not self.state.endpoints.exists():
+            with self._progress.step("The stack has its keys"):
+                self._wait_for_keys()
         seed = self.seeding()
         with self._progress.step("Synthetic plans and their simulated figures"):
             said = seed.simulate()
         self._progress.text(said)
         self._settle()
+        with self._progress.step("Statistics of the databases are current"):
+            for service in self.services:
+                self.postgres.analyse(service)
         self._show_targets(seed)
+
+    def _wait_for_keys(self) -> None:
+        try:
+            wait_until(self.state.endpoints.exists, timeout=_START_SECONDS, alive=lambda: self.running)
+        except NotReady as error:
+            raise NotRunning(
+                f"the stack in {self.state.root} has no keys yet: see what its start says, then try again"
+            ) from error
 
     def clean(self, *, jars: bool = False) -> None:
         """Deletes all data of the stack, and on request Kafka's jars too.
@@ -240,6 +264,16 @@ class Stack:
                 shutil.rmtree(entry)
             else:
                 entry.unlink()
+
+    def _telling(self) -> dict[str, str]:
+        """What the alerting service needs in order to tell people; whom, is the caller's to say."""
+        settings = {
+            "FOURONES_ALERTMANAGER_TOKEN": monitoring.alertmanager_token(self.state),
+            "FOURONES_LINK_BASE": f"{self.url('alerting-api')}/v1/assessments/",
+        }
+        if channels := os.environ.get("FOURONES_CHANNELS_FILE"):
+            settings["FOURONES_CHANNELS_FILE"] = str(Path(channels).resolve())
+        return settings
 
     def _prepare(self) -> None:
         with self._progress.step("Kafka's jars are there"):
@@ -354,7 +388,7 @@ class Stack:
 
         def answers() -> bool:
             try:
-                return httpx.get(url, timeout=5.0, trust_env=False).is_success
+                return loopback.get(url, timeout=5.0).is_success
             except httpx.HTTPError:
                 return False
 
