@@ -14,6 +14,7 @@ import httpx
 import psutil
 from support.waiting import eventually
 
+from fourones_local import loopback
 from fourones_local.errors import NotRunning
 from fourones_local.layout import Repository
 from fourones_local.ports import LOOPBACK, free_port
@@ -153,6 +154,6 @@ class Victims:
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=5, trust_env=False).is_success
+        return loopback.get(f"{url}/readyz", timeout=5).is_success
     except httpx.TransportError:
         return False

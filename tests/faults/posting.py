@@ -107,14 +107,23 @@ def wait_applied(system: SystemClient, posters: Sequence[Poster]) -> None:
     for poster in posters:
         # The newest last: what is before it in the topic is applied before it.
         eventually(partial(_is_applied, system, poster.acknowledged[-1].submission), within_s=_GIVE_UP_S)
-        receipts = {
-            item["submission_id"]: item
-            for item in system.pages("submission", "/v1/submissions", org=poster.org, limit="1000")
-        }
-        for sent in poster.acknowledged:
-            found = receipts[sent.submission]
-            said = (found["status"], found["applied"], found["superseded"], found["excluded"])
-            assert said == ("applied", len(sent.figures), 0, 0), found
+        _check_receipts(system, poster)
+
+
+def _check_receipts(system: SystemClient, poster: Poster) -> None:
+    receipts = {
+        item["submission_id"]: item
+        for item in system.pages("submission", "/v1/submissions", org=poster.org, limit="1000")
+    }
+    for sent in poster.acknowledged:
+        found = receipts[sent.submission]
+        said = (found["status"], found["applied"], found["superseded"], found["excluded"])
+        if said != ("applied", len(sent.figures), 0, 0):
+            # Whether the figure or only its receipt is missing is what one must know first.
+            first = sent.figures[0]
+            known = revisions(system, poster.org, str(first["cluster"]), str(first["period"]))
+            numbers = [item["sequence"] for item in known]
+            raise AssertionError(f"{found}; aggregation {'knows' if sent.sequence in numbers else 'LACKS'} the figure")
 
 
 def _is_applied(system: SystemClient, submission: str) -> bool:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import random
 import statistics
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
 from fourones_aggregation.verifying import verify
 from fourones_local.postgres import PostgresServer
+from fourones_shared.database.migrate import migrate
 from fourones_shared.domain.periods import Period
 from fourones_shared.events.envelope import Wire
 from load.processes import spent_by_postgres
@@ -27,8 +29,6 @@ from load.workload import FIGURES_A_SUBMISSION, Shape, Submission
 # Twenty counties' month of 500 figures: the smallest size.
 _ORGANISATIONS = 20
 _MONTH = _ORGANISATIONS * FIGURES_A_SUBMISSION
-# As many submissions as a busy worker finds at a poll.
-_BATCH = 20
 _BATCHES = 5
 # Beyond this, comparing every roll-up with its figures takes longer than the measurement.
 _VERIFIED_UP_TO = 100_000
@@ -42,84 +42,91 @@ class Cost:
     python: float
     postgres: float
 
-    def row(self, name: str) -> Row:
-        """A line of the table."""
-        cells = {"µs a figure": self.elapsed, "worker's CPU": self.python, "PostgreSQL's CPU": self.postgres}
-        return Row(name, cells | {"figures/s": 1e6 / self.elapsed})
+    @property
+    def cpu(self) -> float:
+        """All of it."""
+        return self.python + self.postgres
 
 
-def growth(largest: int) -> Report:
-    """The cost of new figures and of revisions with 10⁴, 10⁵ … figures stored."""
+def growth(largest: int, *, shared_buffers: str) -> Report:
+    """The cost of new figures and of revisions with 10⁴, 10⁵ … figures stored.
+
+    Each size is measured in turns with a database of ten thousand on the same server, so that the machine's moods are
+    in both: what counts is the ratio.
+    """
     sizes = [10**power for power in range(4, 10) if 10**power <= largest]
     # The months that are measured come after those that are stored.
     shape = Shape(_ORGANISATIONS, sizes[-1] // _MONTH + len(sizes) * _BATCHES)
-    with running_postgres() as server:
-        worker = Worker(server.url("aggregation"), shape, until=shape.posted[0].starts_at)
-        try:
-            return _Growth(server, shape, worker).measured(sizes)
-        finally:
-            worker.close()
+    durability = ["PostgreSQL: fsync, synchronous_commit and full_page_writes are on"]
+    report = Report("growth", durability, {"shared_buffers": shared_buffers})
+    new, revised = [], []
+    with running_postgres(shared_buffers=shared_buffers) as server, _figures(server, shape, "aggregation") as grown:
+        for size in sizes:
+            grown.store(size)
+            with _figures(server, shape, f"beside_{size}") as beside:
+                new.append(_row(size, *_in_turns(grown, beside, _Figures.new_months)))
+                revised.append(_row(size, *_in_turns(grown, beside, _Figures.revised_months)))
+    report.table("new figures, by figures stored", new)
+    report.table("revisions of any month", revised)
+    return report
 
 
-class _Growth:
-    def __init__(self, server: PostgresServer, shape: Shape, worker: Worker) -> None:
+class _Figures:
+    """A database with figures in it, and the months that are still to come."""
+
+    def __init__(self, server: PostgresServer, shape: Shape, name: str) -> None:
         self._server = server
         self._shape = shape
         self._first = shape.posted[0]
-        self._worker = worker
+        self._worker = Worker(server.url(name, role="aggregation"), shape, until=self._first.starts_at)
         self._chance = random.Random(10)  # noqa: S311 - the same figures are revised every time
         self._rounds = 0
+        self._stored, self._fresh = 1, shape.months
+        self.apply([Submission(org, self._first, 0) for org in range(_ORGANISATIONS)])
 
-    def measured(self, sizes: Sequence[int]) -> Report:
-        report = Report("growth", ["PostgreSQL: fsync, synchronous_commit and full_page_writes are on"])
-        self._apply([Submission(org, self._first, 0) for org in range(_ORGANISATIONS)])
-        stored, fresh = 1, self._shape.months
-        new, revised = [], []
-        for size in sizes:
-            months = size // _MONTH
-            self._store(self._shape.posted[stored:months])
-            stored = months
-            if size <= _VERIFIED_UP_TO:
-                self._verify()
-            fresh -= _BATCHES
-            new.append(self._cost_of_new(self._shape.posted[fresh : fresh + _BATCHES]).row(f"{size:,}"))
-            revised.append(self._cost_of_revisions(self._shape.posted[:stored]).row(f"{size:,}"))
-        report.table("new figures, by figures stored", new)
-        report.table("revisions of any of them", revised)
-        return report
+    def close(self) -> None:
+        self._worker.close()
 
-    def _cost_of_new(self, months: Sequence[Period]) -> Cost:
+    def apply(self, batch: Sequence[Submission]) -> None:
+        self._worker.apply([event_of(sent) for sent in batch])
+
+    def new_months(self) -> list[list[Wire]]:
+        """What has not been there, a month a batch."""
+        self._fresh -= _BATCHES
+        months = self._shape.posted[self._fresh : self._fresh + _BATCHES]
         for month in months:
             # Opening a period is done once for everybody's figures, and is not a figure's cost.
-            self._apply([Submission(0, month, 0)])
-        return self._cost([[Submission(org, month, 0) for org in range(1, _ORGANISATIONS)] for month in months])
+            self.apply([Submission(0, month, 0)])
+        return [[event_of(Submission(org, month, 0)) for org in range(1, _ORGANISATIONS)] for month in months]
 
-    def _cost_of_revisions(self, months: Sequence[Period]) -> Cost:
-        self._rounds += 1
-        places = [(org, month) for org in range(_ORGANISATIONS) for month in months]
-        chosen = self._chance.sample(places, min(len(places), _BATCHES * _BATCH))
-        sent = [Submission(org, month, self._rounds) for org, month in chosen]
-        return self._cost([sent[n : n + _BATCH] for n in range(0, len(sent), _BATCH)])
+    def revised_months(self) -> list[list[Wire]]:
+        """Other values for months of any age."""
+        # A month a batch, whatever the size: twenty months in one batch would touch twenty times as many roll-ups,
+        # and ten thousand figures have only one.
+        batches = []
+        for month in self._chance.choices(self._shape.posted[: self._stored], k=_BATCHES):
+            self._rounds += 1
+            batches.append([event_of(Submission(org, month, self._rounds)) for org in range(_ORGANISATIONS)])
+        return batches
 
-    def _cost(self, batches: Sequence[Sequence[Submission]]) -> Cost:
-        costs = []
-        for batch in batches:
-            wires = [event_of(sent) for sent in batch]
-            postgres, python, began = spent_by_postgres(self._server), time.process_time(), time.perf_counter()
-            self._worker.apply(wires)
-            elapsed, python = time.perf_counter() - began, time.process_time() - python
-            postgres = spent_by_postgres(self._server) - postgres
-            figures = len(batch) * FIGURES_A_SUBMISSION
-            costs.append(tuple(1e6 * seconds / figures for seconds in (elapsed, python, postgres)))
-        return Cost(*(statistics.median(column) for column in zip(*costs, strict=True)))
+    def cost(self, batch: Sequence[Wire]) -> Cost:
+        """What applying a batch costs."""
+        postgres, python, began = spent_by_postgres(self._server), time.process_time(), time.perf_counter()
+        self._worker.apply(batch)
+        elapsed, python = time.perf_counter() - began, time.process_time() - python
+        postgres = spent_by_postgres(self._server) - postgres
+        return Cost(*(1e6 * seconds / (len(batch) * FIGURES_A_SUBMISSION) for seconds in (elapsed, python, postgres)))
 
-    def _apply(self, batch: Sequence[Submission]) -> None:
-        wires: list[Wire] = [event_of(sent) for sent in batch]
-        self._worker.apply(wires)
+    def store(self, size: int) -> None:
+        """Let so many be stored."""
+        months = self._shape.posted[self._stored : size // _MONTH]
+        if months:
+            self._copy_to(months)
+            self._stored += len(months)
+        if size <= _VERIFIED_UP_TO:
+            self._verify()
 
-    def _store(self, months: Sequence[Period]) -> None:
-        if not months:
-            return
+    def _copy_to(self, months: Sequence[Period]) -> None:
         ids = self._worker.dimensions.periods.ids([self._first.key, *(month.key for month in months)])
         due = {ids[month.key]: self._worker.due_at(month) for month in months}
         with self._worker.engine.begin() as connection:
@@ -134,6 +141,43 @@ class _Growth:
         differences = verify(self._worker.engine)
         if differences:
             raise RuntimeError(f"{len(differences)} roll-ups differ from their figures, {differences[0]} for one")
+
+
+@contextmanager
+def _figures(server: PostgresServer, shape: Shape, database: str) -> Iterator[_Figures]:
+    with server.connect() as superuser:
+        server.create_database(superuser, database, owner="aggregation")
+    migrate("fourones_aggregation", server.url(database, role="aggregation"))
+    figures = _Figures(server, shape, database)
+    try:
+        yield figures
+    finally:
+        figures.close()
+
+
+def _in_turns(grown: _Figures, beside: _Figures, batches: Callable[[_Figures], list[list[Wire]]]) -> tuple[Cost, Cost]:
+    """The median cost in either."""
+    pairs = list(zip(batches(grown), batches(beside), strict=True))
+    costs = [(grown.cost(one), beside.cost(other)) for one, other in pairs]
+    return _median([cost for cost, _ in costs]), _median([cost for _, cost in costs])
+
+
+def _median(costs: Sequence[Cost]) -> Cost:
+    return Cost(*(statistics.median(column) for column in zip(*map(astuple, costs), strict=True)))
+
+
+def _row(size: int, grown: Cost, beside: Cost) -> Row:
+    return Row(
+        f"{size:,}",
+        {
+            "µs a figure": grown.elapsed,
+            "worker's CPU": grown.python,
+            "PostgreSQL's CPU": grown.postgres,
+            "µs with 10,000": beside.elapsed,
+            "elapsed, ratio": grown.elapsed / beside.elapsed,
+            "CPU, ratio": grown.cpu / beside.cpu,
+        },
+    )
 
 
 def copy_month(connection: Connection, known: int, due: Mapping[int, datetime]) -> None:

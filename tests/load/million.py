@@ -47,7 +47,7 @@ def million(figures: int, *, watched: Sequence[str]) -> Report:
     shape = Shape.of(figures, spare_months=_WATCHED_MONTHS * len(watched))
     with running_system() as system:
         report = Report("million", system.require_durability())
-        run = _run(system, shape)
+        run = measured(system, shape)
         _tell(report, shape, run)
         report.table("memory after it, MiB (PSS)", [Row(n, {"MiB": v}) for n, v in memory_mib(system.stack).items()])
         for n, program in enumerate(watched):
@@ -72,7 +72,8 @@ def memory(figures: int) -> Report:
     return report
 
 
-def _run(system: System, shape: Shape) -> Run:
+def measured(system: System, shape: Shape) -> Run:
+    """Post all figures of a shape and wait for the last metric; everything must have come out exactly."""
     system.put_in_force(catalogue(shape))
     bodies = prepared(submissions(shape, shape.posted))
     watch = _Watch(system, len(bodies))

@@ -10,11 +10,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import psycopg
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine
 
+from fourones_local import loopback
 from fourones_local.settling import wait_settled
 from fourones_local.stack import Stack
 from fourones_shared.database.engine import assert_durable, worker_engine
@@ -36,9 +36,9 @@ class LoadStack(Stack):
 class System:
     """The running stack, as a benchmark needs it."""
 
-    def __init__(self, stack: LoadStack) -> None:
+    def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._http = httpx.Client(trust_env=False, timeout=60)
+        self._http = loopback.client(timeout=60)
 
     def close(self) -> None:
         """Hang up."""
@@ -60,6 +60,15 @@ class System:
         )
         if answer.is_error:
             raise RuntimeError(f"the catalogue was refused: {answer.text}")
+        self.stack.wait_ready()
+        seed.ensure_demonstration_keys()
+        self.settle()
+
+    def put_ours_in_force(self) -> None:
+        """Put the catalogue of this checkout in force, wait until every service works by it, and issue keys."""
+        seed = self.stack.seeding()
+        seed.ensure_admin_key()
+        seed.apply_catalogue()
         self.stack.wait_ready()
         seed.ensure_demonstration_keys()
         self.settle()
@@ -122,12 +131,14 @@ class System:
 
 
 @contextmanager
-def running_system(*, services: tuple[str, ...] = ("submission", "aggregation", "alerting")) -> Iterator[System]:
+def running_system(
+    *, services: tuple[str, ...] = ("submission", "aggregation", "alerting"), kind: type[Stack] = LoadStack
+) -> Iterator[System]:
     """A stack in a temporary directory, stopped and removed in the end."""
     # Not below a directory that only root may enter: PostgreSQL runs as a user of its own.
     directory = Path(tempfile.mkdtemp(prefix="fourones-bench-"))
     directory.chmod(0o755)
-    stack = LoadStack(directory, services=services, free_ports=True, with_monitoring=False, seed=False, tied=True)
+    stack = kind(directory, services=services, free_ports=True, with_monitoring=False, seed=False, tied=True)
     try:
         stack.start()
         with closing(System(stack)) as system:

@@ -1,4 +1,4 @@
-"""Programs that only benchmarks need, in an environment of their own: their dependencies are not the project's."""
+"""Programs that only benchmarks need, in environments of their own: their dependencies are not the project's."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from fourones_local.layout import Repository
 
 
 @cache
-def tool(name: str) -> str:
-    """The path of a program of that environment, which is made on the first call."""
+def tool(name: str, *, of: str = "bench") -> str:
+    """The path of a program of `requirements/<of>.txt`, whose environment is made on the first call."""
     root = Repository.here().root
-    environment, locked = root / ".local" / "bench", root / "requirements" / "bench.txt"
+    environment, locked = root / ".local" / of, root / "requirements" / f"{of}.txt"
     stamp = environment / "locked"
     if not stamp.exists() or stamp.read_bytes() != locked.read_bytes():
         uv = Path(sys.executable).parent / "uv"

@@ -21,7 +21,6 @@ from fourones_local.process import ServerProcess
 from fourones_shared.catalogue.duties import due_at
 from fourones_shared.catalogue.parsing import parse_document
 from fourones_shared.database.engine import assert_durable, worker_engine
-from fourones_shared.database.migrate import migrate
 from fourones_shared.domain.clock import FixedClock
 from fourones_shared.domain.periods import Period
 from fourones_shared.events.envelope import Wire, unwrap, wrap
@@ -35,8 +34,8 @@ _SOURCE = "/bench"
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """PostgreSQL alone, with the aggregation service's tables, stopped and removed in the end."""
+def running_postgres(*, shared_buffers: str) -> Iterator[PostgresServer]:
+    """PostgreSQL alone, with an account for the aggregation service, stopped and removed in the end."""
     with TemporaryDirectory(prefix="fourones-bench-") as name:
         directory = Path(name)
         # PostgreSQL runs as a user of its own.
@@ -46,12 +45,12 @@ def running_postgres() -> Iterator[PostgresServer]:
             port=free_port(),
             secrets_file=directory / "passwords.json",
             databases=("aggregation",),
+            shared_buffers=shared_buffers,
         )
         process = ServerProcess(server, directory / "postgres.log")
         process.start()
         try:
             server.provision()
-            migrate("fourones_aggregation", server.url("aggregation"))
             yield server
         finally:
             process.stop()
