@@ -3,10 +3,11 @@
 from contextlib import closing
 from decimal import Decimal
 
-import httpx
 import pytest
 from support.system import SystemClient
 from support.waiting import eventually
+
+from fourones_local import loopback
 
 pytestmark = pytest.mark.e2e
 
@@ -209,4 +210,4 @@ def test_nobody_reads_without_a_key(system, whole_system):
         ("aggregation", "/v1/rollups"),
         ("alerting", "/v1/assessments"),
     ):
-        assert httpx.get(f"{whole_system.endpoints[service]}{path}", trust_env=False).status_code == 401
+        assert loopback.get(f"{whole_system.endpoints[service]}{path}").status_code == 401
