@@ -3,6 +3,9 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# Where it is set, every start of a process compiles thousands of modules: seconds, and tests start processes by the
+# hundred.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 STAMP := .venv/.environment
@@ -21,8 +24,9 @@ PYTEST_WHOLE := --timeout=900 $(PYTEST_TOLD)
 # The first fixture builds all images: minutes, on a machine that has none yet.
 PYTEST_CONTAINERS := --timeout=1200 $(PYTEST_TOLD)
 # Each worker has a broker and a database of its own, and waits half of its time, so that there may be more of them than
-# cores; the whole system is started once, with the machine to itself.
-BESIDE_EACH_OTHER := --numprocesses=4 --dist=loadfile
+# cores; the whole system is started once, with the machine to itself. Files in the order of their names: by itself the
+# longest test, which is alone in its file, would come last and run on alone.
+BESIDE_EACH_OTHER := --numprocesses=4 --dist=loadfile --no-loadscope-reorder
 UV_COMPILE := uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-package fourones-shared \
 	--no-header --universal --python-version 3.11
 
