@@ -1,7 +1,8 @@
 """Makes strict JSON schemas of custom resource definitions: `python from_crds.py CRD.yaml…` writes one file a version.
 
 Like the API server under strict field validation, they refuse fields that the definition does not name. Descriptions
-are left out. See README.md for where the definitions come from.
+are left out, and of Kubernetes' own words all but the keys by which the items of a list differ. See README.md for where
+the definitions come from.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import yaml
 
 FOLDER = Path(__file__).resolve().parent
 _WORDS = frozenset({"description", "title", "example", "externalDocs"})
+# A list of objects that is a map: no two of them have the same values here.
+LIST_KEYS = "x-kubernetes-list-map-keys"
 
 
 def main(files: list[str]) -> None:
@@ -27,7 +30,7 @@ def main(files: list[str]) -> None:
                     continue
                 schema = strict(version["schema"]["openAPIV3Schema"])
                 schema["properties"] |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {}}
-                name = f"{spec['names']['kind'].lower()}-{spec['group']}-{version['name']}.json"
+                name = f"{spec['names']['kind']}-{spec['group']}-{version['name']}.json"
                 text = json.dumps(schema, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
                 (FOLDER / name).write_text(text + "\n", encoding="utf-8")
 
@@ -44,8 +47,8 @@ def strict(schema: Any) -> Any:
             made[key] = {name: strict(inner) for name, inner in value.items()}
         elif key == "x-kubernetes-int-or-string" and value:
             made["type"] = ["integer", "string"]
-        elif key not in _WORDS and not key.startswith("x-"):
-            made[key] = value if key in {"default", "enum"} else strict(value)
+        elif key not in _WORDS and (key == LIST_KEYS or not key.startswith("x-")):
+            made[key] = value if key in {"default", "enum", LIST_KEYS} else strict(value)
     if made.pop("nullable", False) and isinstance(made.get("type"), str):
         made["type"] = [made["type"], "null"]
     open_to_all = schema.get("x-kubernetes-preserve-unknown-fields") or "additionalProperties" in schema

@@ -10,7 +10,7 @@ from typing import Any
 import kubernetes_validate  # type: ignore[import-untyped]
 import yaml
 from contract.k8s.rendering import K8S, Manifest
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 # The oldest that is promised, and the newest that the package knows.
 VERSIONS = ("1.31", kubernetes_validate.latest_version())
@@ -21,7 +21,7 @@ def faults(manifest: Manifest) -> Iterator[str]:
     """What a server of either version would refuse, under strict field validation."""
     schema = _of_operators().get(f"{manifest['apiVersion']}/{manifest['kind']}")
     if schema is not None:
-        for error in Draft202012Validator(schema).iter_errors(manifest):
+        for error in _Validator(schema).iter_errors(manifest):
             yield f"{error.json_path}: {error.message}"
         return
     for version in VERSIONS:
@@ -38,8 +38,7 @@ def _of_operators() -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in (K8S / "schemas").glob("*.json"):
         kind, group, version = file.stem.split("-")
-        schema = json.loads(file.read_text(encoding="utf-8"))
-        found[f"{group}/{version}/{_KINDS[kind]}"] = schema
+        found[f"{group}/{version}/{kind}"] = json.loads(file.read_text(encoding="utf-8"))
     for name, spec in yaml.safe_load((K8S / "schemas" / "narrow.yaml").read_text(encoding="utf-8")).items():
         found[name] = {
             "type": "object",
@@ -50,7 +49,21 @@ def _of_operators() -> dict[str, Any]:
     return found
 
 
-_KINDS = {"kafka": "Kafka", "kafkanodepool": "KafkaNodePool", "kafkauser": "KafkaUser"}
+def _keys_differ(
+    validator: Any,
+    keys: list[str],
+    items: Any,
+    schema: Any,
+) -> Iterator[ValidationError]:
+    seen: set[tuple[Any, ...]] = set()
+    for item in items:
+        values = tuple(item.get(key) for key in keys)
+        if values in seen:
+            yield ValidationError(f"more than one item has {dict(zip(keys, values, strict=True))}")
+        seen.add(values)
+
+
+_Validator = validators.extend(Draft202012Validator, {"x-kubernetes-list-map-keys": _keys_differ})
 
 
 def _narrow(node: Any) -> dict[str, Any]:

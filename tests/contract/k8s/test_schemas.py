@@ -67,3 +67,12 @@ def test_a_slip_of_the_pen_is_found(kind: str, name: str, path: tuple[str, ...])
     place[path[-1]] = "x"
 
     assert list(faults(manifest))
+
+
+def test_two_groups_of_rules_of_one_name_are_found() -> None:
+    manifest = copy.deepcopy(named("complete", "PrometheusRule", "fourones"))
+    groups = manifest["spec"]["groups"]
+    groups.append(groups[0])
+
+    [fault] = faults(manifest)
+    assert groups[0]["name"] in fault
