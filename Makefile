@@ -31,8 +31,8 @@ UV_COMPILE := uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-
 	--no-header --universal --python-version 3.11
 
 .PHONY: help run start stop status demo images images-offline images-save images-report up down clean test \
-	test-quick test-thorough test-containers faults bench load lint format typecheck contracts schemas boards \
-	boards-sheet boards-push lock env k8s k8s-generate
+	test-quick test-thorough test-containers test-cluster faults bench load lint format typecheck contracts schemas \
+	boards boards-sheet boards-push lock env k8s k8s-generate
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  \033[1m%-15s\033[0m %s\n", $$1, $$2}'
@@ -99,6 +99,10 @@ test-thorough: env ## What `make test` leaves out: rolling restart of every role
 
 test-containers: env ## All tests of the containers: the end-to-end tests, kills and a rolling update against Compose
 	@$(BIN)/python -m pytest $(PYTEST_CONTAINERS) tests/containers $(PYTEST)
+
+# The first call compiles Kubernetes: eight minutes on two cores.
+test-cluster: env ## Apply the manifests to a real Kubernetes of one node, which is compiled; needs root, Docker and Go
+	@$(BIN)/python -m pytest --timeout=2400 $(PYTEST_TOLD) tests/cluster $(PYTEST)
 
 # One kill takes about five seconds; `SEED=` repeats a run's kills and figures, `KILLS=` makes it shorter.
 faults: env ## Kill every process at random, two hundred times under load; SEED= repeats a run

@@ -20,7 +20,7 @@ settings.register_profile("fourones", deadline=None, print_blob=True)
 settings.load_profile("fourones")
 
 # The folder says what a test needs, so that no marker can be forgotten.
-_MARKERS = ("integration", "e2e", "faults", "containers")
+_MARKERS = ("integration", "e2e", "faults", "containers", "cluster")
 _TESTS = Path(__file__).parent
 
 _skipped: list[str] = []
