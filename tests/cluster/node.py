@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import IO
 
 import yaml
 from support.waiting import eventually
@@ -73,7 +74,7 @@ class Node:
 
     @contextmanager
     def enforcing(self) -> Iterator[None]:
-        """NetworkPolicies are kept to while the block runs, and longer."""
+        """NetworkPolicies are kept to, and follow what changes while the block runs."""
         with (self.state / "log" / "policies.log").open("wb") as log:
             process = subprocess.Popen(
                 [*self._enter, sys.executable, str(_HERE / "policies.py"), *self._kubectl[len(self._enter) :]],
@@ -87,7 +88,7 @@ class Node:
             process.kill()
             process.wait()
 
-    def _import(self, source: str, stream: io.BufferedReader | object = None) -> None:
+    def _import(self, source: str, stream: IO[bytes] | None = None) -> None:
         subprocess.run(
             [
                 *self._enter,
@@ -98,7 +99,7 @@ class Node:
                 "import",
                 source,
             ],
-            stdin=stream,  # type: ignore[arg-type]
+            stdin=stream,
             stdout=subprocess.DEVNULL,
             check=True,
         )
