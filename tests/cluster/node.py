@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -77,7 +78,8 @@ class Node:
         """NetworkPolicies are kept to, and follow what changes while the block runs."""
         with (self.state / "log" / "policies.log").open("wb") as log:
             process = subprocess.Popen(
-                [*self._enter, sys.executable, str(_HERE / "policies.py"), *self._kubectl[len(self._enter) :]],
+                [*self._enter, sys.executable, "-m", "cluster.policies", *self._kubectl[len(self._enter) :]],
+                env=os.environ | {"PYTHONPATH": str(_HERE.parent)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

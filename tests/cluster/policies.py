@@ -1,4 +1,4 @@
-"""Enforces NetworkPolicies on a node of one's own, by iptables: `python policies.py KUBECTL…`.
+"""Enforces NetworkPolicies on a node of one's own, by iptables: `python -m cluster.policies KUBECTL…`.
 
 Every half second the rules are made anew of all pods, namespaces and policies. An answer to what was allowed passes;
 what a policy's pod is not allowed is refused at once, so that it shows as a refused connection and not as a silence.
@@ -13,6 +13,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from support.selecting import selects
 
 _CHAIN = "POLICIES"
 Object = Mapping[str, Any]
@@ -30,6 +32,7 @@ def main(kubectl: Sequence[str]) -> None:
         if rules != before:
             subprocess.run(["iptables-restore", "--wait", "--noflush"], input=rules, text=True, check=True)
             before = rules
+        # A node's controller has no condition to wait for: what is there changes at any time, until the node ends.
         time.sleep(0.5)
 
 
@@ -81,22 +84,8 @@ def _concerns(policy: Object, pod: Object, way: str) -> bool:
     return (
         policy["metadata"]["namespace"] == pod["metadata"]["namespace"]
         and way in spec.get("policyTypes", ["Ingress"])
-        and _selects(spec["podSelector"], pod["metadata"].get("labels", {}))
+        and selects(spec["podSelector"], pod["metadata"].get("labels", {}))
     )
-
-
-def _selects(selector: Object, labels: Mapping[str, str]) -> bool:
-    wanted = selector.get("matchLabels", {}).items()
-    return all(labels.get(name) == value for name, value in wanted) and all(
-        _holds(expression, labels.get(expression["key"])) for expression in selector.get("matchExpressions", [])
-    )
-
-
-def _holds(expression: Object, value: str | None) -> bool:
-    operator = expression["operator"]
-    if operator in {"In", "NotIn"}:
-        return bool((value in expression["values"]) == (operator == "In"))
-    return bool((value is not None) == (operator == "Exists"))
 
 
 def _allowed(
@@ -127,10 +116,10 @@ def _peers(
         for pod in pods:
             namespace = pod["metadata"]["namespace"]
             if "namespaceSelector" in peer:
-                there = _selects(peer["namespaceSelector"], labels[namespace])
+                there = selects(peer["namespaceSelector"], labels[namespace])
             else:
                 there = namespace == policy["metadata"]["namespace"]
-            if there and _selects(peer.get("podSelector", {}), pod["metadata"].get("labels", {})):
+            if there and selects(peer.get("podSelector", {}), pod["metadata"].get("labels", {})):
                 yield pod["status"]["podIP"], pod
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from contract.k8s.rendering import named, of_kind, of_ones_own, pods
+from support.selecting import selects
 
 PORTS = {"http": 8080, "postgres": 5432, "kafka": 9092}
 
@@ -191,7 +192,7 @@ def _allows(overlay: str, of_whom: Place, direction: str, other: Place, *, on: t
     policies = [
         policy["spec"]
         for policy in of_kind(overlay, "NetworkPolicy")
-        if direction in policy["spec"]["policyTypes"] and _selects(policy["spec"]["podSelector"], of_whom.labels)
+        if direction in policy["spec"]["policyTypes"] and selects(policy["spec"]["podSelector"], of_whom.labels)
     ]
     key, peers = ("egress", "to") if direction == "Egress" else ("ingress", "from")
     return not policies or any(
@@ -214,18 +215,8 @@ def _is(peer: Mapping[str, Any], other: Place) -> bool:
     if "ipBlock" in peer or other.outside:
         return False
     if "namespaceSelector" in peer:
-        if other.namespace is None or not _selects(peer["namespaceSelector"], other.namespace):
+        if other.namespace is None or not selects(peer["namespaceSelector"], other.namespace):
             return False
     elif other.namespace is not None:
         return False
-    return _selects(peer.get("podSelector", {}), other.labels)
-
-
-def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    if not selector.get("matchLabels", {}).items() <= labels.items():
-        return False
-    for expression in selector.get("matchExpressions", ()):
-        assert expression["operator"] == "In"
-        if labels.get(expression["key"]) not in expression["values"]:
-            return False
-    return True
+    return selects(peer.get("podSelector", {}), other.labels)
