@@ -23,6 +23,10 @@ settings.load_profile("fourones")
 _MARKERS = ("integration", "e2e", "faults", "containers", "cluster")
 _TESTS = Path(__file__).parent
 
+# kafka-python forgets sockets: of connections that were refused, or were still being made when their client was closed,
+# and the pair that wakes its I/O thread. Tests that start real servers, and end them, cannot tell them from others.
+_FORGOTTEN = "unclosed <socket"
+
 _skipped: list[str] = []
 
 
@@ -35,22 +39,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    for harmless in (
-        "ignore:(read|open)_text is deprecated:DeprecationWarning",
-        # kafka-python forgets the socket of a connection that was refused; it has no peer and no address yet.
-        r"ignore:unclosed <socket.socket fd=\d+, family=2, type=1, proto=6, laddr=\('0.0.0.0', \d+\)>:ResourceWarning",
-        # Nor does it close the pair that wakes its I/O thread, when it is closed while the broker is away.
-        r"ignore:unclosed <socket.socket fd=\d+, family=1, type=1, proto=0>:ResourceWarning",
-    ):
-        config.addinivalue_line("filterwarnings", harmless)
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folders = item.path.relative_to(_TESTS).parts if item.path.is_relative_to(_TESTS) else ()
         if folders and folders[0] in _MARKERS:
             item.add_marker(folders[0])
+            # Garbage is looked for at any moment, and what is found is told to the test that runs just then.
+            item.add_marker(pytest.mark.filterwarnings(f"ignore:{_FORGOTTEN}:ResourceWarning"))
 
 
 def pytest_collection_finish() -> None:
@@ -61,12 +56,16 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True)
 def _forgotten_sockets(request: pytest.FixtureRequest) -> Iterator[None]:
-    # What else kafka-python forgets, of clients whose broker went away: collected here, where that may be overheard.
     yield
-    if "kafka_node" in request.fixturenames:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            gc.collect()
+    if request.node.get_closest_marker("filterwarnings"):
+        _collect_forgotten_sockets()
+
+
+def _collect_forgotten_sockets() -> None:
+    # Where they were left, so that no other test is told of them.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", _FORGOTTEN, ResourceWarning)
+        gc.collect()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -88,6 +87,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    _collect_forgotten_sockets()
     if hasattr(session.config, "workeroutput"):
         session.config.workeroutput["skipped"] = list(_skipped)
     if _skipped and session.config.getoption("no_skips") and session.exitstatus == pytest.ExitCode.OK:
