@@ -22,7 +22,7 @@ from fourones_aggregation.catalogues import CatalogueVersions
 from fourones_aggregation.domain.answers import Earlier, carried, shown, state_of, with_carried
 from fourones_aggregation.domain.facts import Fact
 from fourones_aggregation.domain.scopes import Rule
-from fourones_aggregation.members import MISSING, MISSING_AT_MOST, NAME, member_join
+from fourones_aggregation.members import MISSING, MISSING_AT_MOST, member_join, member_name
 from fourones_aggregation.receipts import SOURCE
 from fourones_aggregation.temporal import LIVE
 from fourones_shared.domain.clock import Clock
@@ -159,15 +159,20 @@ _WAITS = text(f"SELECT EXISTS (SELECT FROM rollup_pending WHERE {_NEXT})")  # no
 # many roll-ups lack it. They are brought together by a full join, though each finds its own, since it is never a loop
 # in a loop: without statistics the planner takes either side for one row, and they are tens of thousands.
 _TAKE = text(
-    "WITH taken AS MATERIALIZED (SELECT r.*, i.code AS indicator, e.code AS org, k.code AS cluster, t.code AS tier,"  # noqa: S608
-    " p.code AS period FROM (SELECT rollup_id FROM rollup_pending"
-    f" WHERE {_NEXT} ORDER BY is_judged DESC, since, rollup_id LIMIT :limit) q"
-    " JOIN rollup r USING (rollup_id) JOIN indicator i USING (indicator_id) JOIN organisation e USING (org_id)"
-    " JOIN cluster k USING (cluster_id) JOIN tier t USING (tier_id) JOIN period p USING (period_id)),"
+    "WITH taken AS MATERIALIZED (SELECT r.*,"  # noqa: S608
+    " (SELECT code FROM indicator i WHERE i.indicator_id = r.indicator_id) AS indicator,"
+    " (SELECT code FROM organisation o WHERE o.org_id = r.org_id) AS org,"
+    " (SELECT code FROM cluster c WHERE c.cluster_id = r.cluster_id) AS cluster,"
+    " (SELECT code FROM tier t WHERE t.tier_id = r.tier_id) AS tier,"
+    " (SELECT code FROM period p WHERE p.period_id = r.period_id) AS period"
+    f" FROM (SELECT rollup_id FROM rollup_pending WHERE {_NEXT}"
+    " ORDER BY is_judged DESC, since, rollup_id LIMIT :limit) q JOIN rollup r USING (rollup_id)),"
     " member AS MATERIALIZED (SELECT r.rollup_id, d.indicator_id, d.org_id, d.cluster_id, d.period_id,"
     " o.code AS org, c.code AS cluster, d.may_not_apply, f.value, f.status, f.note, f.sequence,"
-    f" {NAME} AS name, {MISSING} AS is_missing, row_number() OVER (PARTITION BY r.rollup_id"
-    f" ORDER BY {MISSING} DESC, o.code, c.code) AS place FROM taken r {member_join(LIVE)} WHERE r.live),"
+    f" {member_name('o.code', 'c.code')} AS name, {MISSING} AS is_missing,"
+    f" row_number() OVER (PARTITION BY r.rollup_id ORDER BY {MISSING} DESC, o.code, c.code) AS place"
+    f" FROM taken r {member_join(LIVE)} JOIN organisation o ON o.org_id = d.org_id"
+    " JOIN cluster c ON c.cluster_id = d.cluster_id WHERE r.live),"
     " known AS MATERIALIZED (SELECT m.*, l.earlier"
     " FROM (SELECT DISTINCT indicator_id, org_id, cluster_id, period_id FROM member WHERE is_missing) m"
     " JOIN period this ON this.period_id = m.period_id"
@@ -178,15 +183,15 @@ _TAKE = text(
     " AND p.frequency = this.frequency AND p.end_day < this.start_day ORDER BY p.end_day DESC LIMIT 2) h) l"
     " WHERE l.earlier IS NOT NULL),"
     " counted AS (SELECT rollup_id, count(*) AS members_total,"
-    f" (array_agg(DISTINCT name) FILTER (WHERE is_missing))[1:{MISSING_AT_MOST}] AS missing,"
     " json_agg(json_build_array(org, cluster, may_not_apply, CAST(value AS text), status, note, sequence)"
     " ORDER BY place) FILTER (WHERE place <= :most) AS members FROM member GROUP BY rollup_id),"
-    " carrying AS (SELECT m.rollup_id, json_agg(known.earlier) FILTER (WHERE known.earlier IS NOT NULL) AS earlier"
-    " FROM (SELECT rollup_id, indicator_id, org_id, cluster_id, period_id FROM member WHERE is_missing) m"
+    f" lacking AS (SELECT m.rollup_id, (array_agg(DISTINCT m.name))[1:{MISSING_AT_MOST}] AS missing,"
+    " json_agg(known.earlier) FILTER (WHERE known.earlier IS NOT NULL) AS earlier"
+    " FROM (SELECT rollup_id, indicator_id, org_id, cluster_id, period_id, name FROM member WHERE is_missing) m"
     " FULL JOIN known USING (indicator_id, org_id, cluster_id, period_id) GROUP BY m.rollup_id)"
     " SELECT taken.*, members_total, missing, members, earlier,"
     " (SELECT version FROM catalogue_in_force) AS in_force"
-    " FROM taken LEFT JOIN counted USING (rollup_id) LEFT JOIN carrying USING (rollup_id)"
+    " FROM taken LEFT JOIN counted USING (rollup_id) LEFT JOIN lacking USING (rollup_id)"
 )
 _SENT = text(
     "DELETE FROM rollup_pending WHERE rollup_id IN (SELECT p.rollup_id FROM rollup_pending p"
