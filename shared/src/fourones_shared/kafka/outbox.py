@@ -5,9 +5,10 @@ with, so that losing the lock and losing the work are the same thing; and its pr
 `transactional.id`, so that one that has lost the lock without noticing is fenced by its successor. A crash between
 Kafka's commit and the row's deletion sends the row again, with the same event id; receivers drop what they have.
 
-    1. one database transaction: forget what the last round sent, take the oldest rows.
-    2. one Kafka transaction: send them, wait for every acknowledgement, commit.
-    3. a row that Kafka will never take aborts the round and is set aside; the others go in the next round.
+    1. a database transaction: forget what the last round sent.
+    2. another one: take the oldest rows.
+    3. a Kafka transaction: send them, wait for every acknowledgement, commit.
+    4. a row that Kafka will never take aborts the round and is set aside; the others go in the next round.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ class Backlog:
 
 
 class OutboxStore(Protocol):
-    """Where events wait. All three run in a transaction of the relay's."""
+    """Where events wait. Each runs in a transaction of the relay's."""
 
     def take(self, connection: Connection, limit: int) -> Sequence[OutboxMessage]:
         """The oldest messages that may be sent, in the order in which they must be."""
@@ -225,9 +226,11 @@ class Relay:
         sent: Sequence[OutboxMessage] = ()
         while not (stop.is_set() and not sent):
             began = time.monotonic()
-            with leader.begin():
-                if sent:
+            if sent:
+                # By itself: whoever adds to what is forgotten here would wait until the next are taken.
+                with leader.begin():
                     self._store.sent(leader, sent)
+            with leader.begin():
                 # When told to stop it still forgets what it has sent, and takes nothing more.
                 messages = () if stop.is_set() else self._store.take(leader, TAKE_AT_MOST)
                 self._report(leader)
