@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from collections import Counter
 
 import psutil
 import pytest
@@ -21,14 +22,27 @@ def night(tmp_path_factory):
     output = tmp_path_factory.mktemp("load")
     with running_system(kind=Stack) as system:
         system.put_ours_in_force()
+        before = transactions(system)
         programs = [f"{service}-{role}" for service in system.stack.services for role in ("api", "worker")]
         gives_way = {name: psutil.Process(system.stack.supervisor.pid(name)).nice() > os.nice(0) for name in programs}
         ended = run(system, output, OPTIONS)
-    return output, ended, gives_way
+        after = transactions(system)
+    return output, ended, gives_way, {service: after[service] - before[service] for service in after}
+
+
+def transactions(system):
+    found = {}
+    for service in system.stack.services:
+        with system.psycopg(service) as connection:
+            row = connection.execute(
+                "SELECT xact_commit, xact_rollback FROM pg_stat_database WHERE datname = current_database()"
+            ).fetchone()
+        found[service] = Counter(dict(zip(("committed", "rolled back"), row, strict=True)))
+    return found
 
 
 def test_workers_give_way_to_those_who_answer(night):
-    *_, gives_way = night
+    _, _, gives_way, _ = night
     assert {name for name, does in gives_way.items() if does} == {name for name in gives_way if "worker" in name}
     assert len(gives_way) == 6
 
@@ -49,7 +63,7 @@ def test_county_systems_find_every_submission_applied_and_every_total_right(nigh
 
 
 def test_a_threshold_that_is_missed_ends_the_run_with_1(night):
-    output, ended, _ = night
+    output, ended, *_ = night
     thresholds = json.loads((output / "summary.json").read_text(encoding="utf-8"))["thresholds"]
     assert [one["name"] for one in thresholds if one["missed"]] == [thresholds[0]["name"]]
     assert ended == 1
@@ -70,3 +84,11 @@ def test_what_every_process_holds_is_written_down(night):
 def test_keys_are_not_left_behind(night):
     output, *_ = night
     assert not list(output.rglob("endpoints.json"))
+
+
+def test_reads_end_with_a_commit_at_which_the_driver_keeps_its_prepared_statements(night):
+    *_, ended = night
+    for service, counted in ended.items():
+        assert counted["committed"] > 100, service
+        # A refusal that is found halfway is rolled back.
+        assert counted["rolled back"] < counted["committed"] / 50, (service, counted)

@@ -116,7 +116,7 @@ class ReferenceCopy:
     def refresh(self) -> None:
         """Take in what is new; two small queries when nothing is."""
         # Two refreshes at once could each write back what the other has just replaced.
-        with self._refreshing, self.engine.connect() as connection:
+        with self._refreshing, self.engine.begin() as connection:
             version = connection.execute(_IN_FORCE).scalar_one_or_none() or 0
             if version != self.version:
                 document = connection.execute(_DOCUMENT, {"version": version}).scalar_one()

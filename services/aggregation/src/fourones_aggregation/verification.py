@@ -117,7 +117,7 @@ class VerificationGauge:
 
     def look(self) -> None:
         """Look once."""
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             newest = connection.execute(_NEWEST).all()
         for row in newest:
             DIFFERENCES.labels(row.scope).set(row.differences)

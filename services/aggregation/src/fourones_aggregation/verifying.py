@@ -29,6 +29,7 @@ from fourones_aggregation.opening import APART
 from fourones_aggregation.verification import MOST_TOLD, SNAPSHOT, Difference, Findings
 from fourones_aggregation.verifying_computed import verify_computed
 from fourones_shared.catalogue.duties import due_at, expected_periods
+from fourones_shared.database.engine import one_state
 from fourones_shared.domain.periods import Period
 
 Place = tuple[str, str, str]
@@ -54,7 +55,7 @@ def verify_figures(
         at_most: how many differences are told.
         progress: told after every indicator, how many of how many are done.
     """
-    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+    with one_state(engine).begin() as connection:
         findings = Findings(connection.execute(SNAPSHOT).scalar_one())
         findings.add(verify_histories(connection), at_most=at_most)
         held = CatalogueVersions().in_force(connection)

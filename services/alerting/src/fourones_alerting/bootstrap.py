@@ -39,7 +39,7 @@ from fourones_alerting.problems.opening import notified, problem_notified
 from fourones_alerting.settings import API_PORT, WORKER_PORT, AlertingSettings
 from fourones_shared.access.rates import Limiter, Permits, Rate
 from fourones_shared.catalogue.model import Catalogue
-from fourones_shared.database.engine import api_engine, assert_durable, is_transient, worker_engine
+from fourones_shared.database.engine import api_engine, assert_durable, is_transient, one_state, worker_engine
 from fourones_shared.dead_letters.gauge import WaitingGauge
 from fourones_shared.dead_letters.resolving import DeadLetters, Reader
 from fourones_shared.domain.clock import Clock, SystemClock
@@ -213,7 +213,7 @@ def problem_history(settings: AlertingSettings) -> Iterator[Connection]:
     """A connection that sees one moment of the problem list, for whoever verifies it."""
     engine = worker_engine(settings.database_url, name="alerting-problems", pool_size=1)
     try:
-        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        with one_state(engine).begin() as connection:
             yield connection
     finally:
         engine.dispose()
@@ -234,7 +234,7 @@ def judged_history(
         reference.refresh()
         if reference.catalogue is None:
             raise Retry("no catalogue has arrived yet: apply one, or start the worker; then try again")
-        with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        with one_state(engine).begin() as connection:
             yield connection, reference.catalogue, (clock or SystemClock()).now()
     finally:
         engine.dispose()
@@ -350,7 +350,7 @@ def _require_caught_up(start: Start, engine: Engine) -> None:
     start.ask_where_topics_end()
     deadline = time.monotonic() + CAUGHT_UP_WITHIN_S
     while True:
-        with engine.connect() as connection:
+        with engine.begin() as connection:
             if start.look(connection):
                 return
         if time.monotonic() > deadline:

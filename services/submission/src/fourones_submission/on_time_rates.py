@@ -70,7 +70,7 @@ class OnTimeRates:
         came: dict[str, Came] = {}
         for duties in fallen:
             # Each a snapshot of its own: none is held for longer than one indicator takes.
-            with self._engine.connect() as connection:
+            with self._engine.begin() as connection:
                 for holder, counted in what_came(connection, duties).items():
                     came[holder] = came.get(holder, Came()) + counted
         self._series = _exposition(punctuality(fallen, came), now.timestamp())

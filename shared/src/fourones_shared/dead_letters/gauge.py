@@ -47,7 +47,7 @@ class WaitingGauge:
 
     def count(self) -> None:
         """Count once."""
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             counted: dict[Labels, int] = {
                 (r.consumer_group, r.topic, r.reason): r.n for r in connection.execute(_COUNT)
             }

@@ -108,12 +108,12 @@ class DeadLetters:
 
     def find(self, selection: Selection, *, limit: int, before: int | None = None) -> list[Listed]:
         """The newest first, those with lower numbers than `before`."""
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             return stored.find(connection, selection, limit=limit, before=before)
 
     def numbers(self, selection: Selection) -> Sequence[int]:
         """The numbers of all that are meant, the oldest first."""
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             return stored.numbers(connection, selection)
 
     def read(self, dead_letter_id: int) -> tuple[Stored, list[Step]]:
@@ -122,12 +122,12 @@ class DeadLetters:
         Raises:
             UnknownDeadLetter: when there is none of this number.
         """
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             return stored.read(connection, dead_letter_id), stored.steps(connection, dead_letter_id)
 
     def counts(self) -> list[Count]:
         """How far each group is from the limit."""
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             return stored.counts(connection, self._groups)
 
     # -- resolving ---------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from fourones_shared.database.engine import api_engine, assert_durable, is_transient, worker_engine
+from fourones_shared.database.engine import api_engine, assert_durable, is_transient, one_state, worker_engine
 from fourones_shared.errors import Stop
 
 
@@ -52,3 +52,27 @@ def test_a_statement_of_an_api_that_runs_too_long_is_ended_and_may_be_repeated(d
     with pytest.raises(OperationalError) as ended:
         asyncio.run(too_long())
     assert is_transient(ended.value)
+
+
+def test_reads_of_one_state_see_no_later_commit_and_keep_what_is_prepared(database_url: str) -> None:
+    async def read_again_and_again() -> tuple[set[int], int]:
+        engine = api_engine(database_url, name="test-api", pool_size=1)
+        writer = worker_engine(database_url, name="test-worker")
+        with writer.begin() as connection:
+            connection.execute(text("CREATE TABLE grows (n int)"))
+        try:
+            for _ in range(10):
+                async with one_state(engine).begin() as connection:
+                    counts = {(await connection.execute(text("SELECT count(*) FROM grows"))).scalar_one()}
+                    with writer.begin() as writing:
+                        writing.execute(text("INSERT INTO grows VALUES (1)"))
+                    counts.add((await connection.execute(text("SELECT count(*) FROM grows"))).scalar_one())
+                    assert len(counts) == 1
+            async with engine.begin() as connection:
+                prepared = text("SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%FROM grows'")
+                return counts, (await connection.execute(prepared)).scalar_one()
+        finally:
+            await engine.dispose()
+            writer.dispose()
+
+    assert asyncio.run(read_again_and_again()) == ({9}, 1)

@@ -72,7 +72,7 @@ def notices_router() -> APIRouter:
             "after": None if after is None else after[0],
             "limit": limit + 1,
         }
-        async with request.app.state.engine.connect() as connection:
+        async with request.app.state.engine.begin() as connection:
             rows = [dict(row) for row in (await connection.execute(_READ, parameters)).mappings()]
         page, following = cut(rows, limit, lambda row: [row["number"]])
         return Page(items=[NoticeAnswer.model_validate(_answer(row)) for row in page], next=following)

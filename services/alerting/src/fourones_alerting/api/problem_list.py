@@ -48,6 +48,7 @@ from fourones_alerting.problems.desk import Request as Asked
 from fourones_alerting.problems.store import read_as_of, read_page
 from fourones_shared.access.keys import Principal
 from fourones_shared.catalogue.model import Catalogue
+from fourones_shared.database.engine import one_state
 from fourones_shared.domain.clock import Clock
 from fourones_shared.domain.periods import end_of_day, shanghai_date
 from fourones_shared.http.paging import Page, cut, decode_cursor
@@ -162,7 +163,7 @@ class ProblemList:
             "before": before,
             "limit": limit + 1,
         }
-        async with self.engine.connect() as connection:
+        async with self.engine.begin() as connection:
             rows = await connection.run_sync(lambda sync: read_page(sync, asked))
         items, following = cut(rows, limit, lambda problem: [problem.id])
         by = _actor(caller)
@@ -174,8 +175,7 @@ class ProblemList:
         Raises:
             Refusal: 404 when there is none, or none that the caller is shown.
         """
-        async with self.engine.connect() as connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ")
+        async with one_state(self.engine).begin() as connection:
             done = await connection.run_sync(lambda sync: read_done(sync, number))
         if done is None or not _is_shown(done.problem, caller):
             raise _not_there(number)
@@ -215,7 +215,7 @@ class ProblemList:
                 if caller.reads_everything or found.org == caller.org
             ]
 
-        async with self.engine.connect() as connection:
+        async with self.engine.begin() as connection:
             items = await connection.run_sync(counted)
         return FiguresAnswer(items=items, by=asked.by, since=asked.since, until=until)
 

@@ -99,7 +99,7 @@ class Timekeeper:
     def _has_started(self) -> bool:
         if not self._start.is_reached:
             self._start.ask_where_topics_end()
-            with self._engine.connect() as connection:
+            with self._engine.begin() as connection:
                 self._start.look(connection)
         return self._start.is_reached
 
@@ -132,7 +132,7 @@ class Timekeeper:
         return len(judge.catalogue.targets)
 
     def _judge_fallen_due(self, since: datetime, now: datetime) -> None:
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             due = fallen_due(connection, since, now) | fallen_due(connection, since - SKEW, now - SKEW)
         if not due:
             return

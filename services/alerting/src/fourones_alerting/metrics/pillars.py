@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from fourones_alerting.metrics.series import head, label_values
 from fourones_shared.catalogue.model import Catalogue, Target
-from fourones_shared.database.engine import is_transient
+from fourones_shared.database.engine import is_transient, one_state
 from fourones_shared.domain.clock import Clock
 from fourones_shared.domain.periods import Frequency, Period, shanghai_date
 from fourones_shared.domain.pillars import Known, PillarTargets, Terms, latest_due, needed, score
@@ -102,7 +102,7 @@ class PillarWindow:
             self._targets = (version, PillarTargets(catalogue))
         now, targets = self._clock.now(), self._targets[1]
         # One snapshot, or a roll-up that arrives between the statements would be taken for seen.
-        with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        with one_state(self._engine).begin() as connection:
             state = _state(connection, version, targets, shanghai_date(now))
             if state == self._state:
                 return

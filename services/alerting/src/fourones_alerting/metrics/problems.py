@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from fourones_alerting.domain.problems import Problem
 from fourones_alerting.metrics.series import head, label_values
 from fourones_alerting.problems.store import read_open
-from fourones_shared.database.engine import is_transient
+from fourones_shared.database.engine import is_transient, one_state
 from fourones_shared.domain.clock import Clock
 
 log = structlog.get_logger(__name__)
@@ -41,7 +41,7 @@ class ProblemWindow:
         Raises:
             DBAPIError: when the database is away.
         """
-        with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        with one_state(self._engine).begin() as connection:
             problems = read_open(connection)
             holders = connection.execute(_HOLDERS).scalars().all()
         now = self._clock.now()

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from fourones_alerting.domain.verdicts import Verdict
 from fourones_alerting.metrics.series import Shown, exposition
-from fourones_shared.database.engine import is_transient
+from fourones_shared.database.engine import is_transient, one_state
 from fourones_shared.domain.clock import Clock
 from fourones_shared.tracing import names, one_each, trace_id_of
 
@@ -81,7 +81,7 @@ class Window:
 
     def _look(self) -> None:
         # One snapshot, or a write between the two statements would be counted as seen without having been.
-        with self._engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
+        with one_state(self._engine).begin() as connection:
             rows, changes = connection.execute(_STATE).one()
             if (rows, changes) == self._state:
                 return

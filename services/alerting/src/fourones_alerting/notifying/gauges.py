@@ -56,7 +56,7 @@ class NoticeGauges:
     def count(self) -> None:
         """Count once."""
         now = self._clock.now()
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             rows = connection.execute(_COUNT).all()
         for row in rows:
             WAITING.labels(row.channel).set(row.waiting)

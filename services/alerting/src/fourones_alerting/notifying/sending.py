@@ -114,7 +114,7 @@ class Sender:
             self._unsure.clear()
             self._take_over()
         now = self._clock.now()
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             due = [row.channel for row in connection.execute(_DUE, {"now": now})]
         for channel_id in due:
             channel = self._directory.channel(channel_id)
@@ -252,7 +252,7 @@ class Sender:
     def _traces_of_parts(self, taken: Any) -> list[str | None]:
         if taken.kind != Kind.DIGEST.value or not is_recording():
             return []
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             return [row.traceparent for row in connection.execute(_TRACES_OF_PARTS, {"digest": taken.number})]
 
     def _settle(self, channel: Channel, taken: Any, undelivered: Undelivered | None) -> None:

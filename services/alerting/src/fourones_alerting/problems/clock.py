@@ -80,7 +80,7 @@ class ProblemClock:
         if catalogue is not None and self._may_judge():
             with self._engine.begin() as connection:
                 follow_lights(connection, catalogue, self._clock.now(), self._terms)
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             late = [problem.id for problem in read_open(connection) if self._is_late(problem)]
         for problem in late:
             self._pass_up(problem)

@@ -26,6 +26,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from fourones_shared.database.engine import reading
 from fourones_shared.domain.clock import Clock
 from fourones_shared.domain.numbers import format_decimal
 from fourones_shared.events.envelope import Wire, wrap
@@ -78,6 +79,7 @@ class Acceptance:
 
     def __init__(self, engine: AsyncEngine, clock: Clock) -> None:
         self._engine = engine
+        self._reading = reading(engine)
         self._clock = clock
 
     async def accept(self, sent: Sent, checked: Checked, catalogue_version: int, traceparent: str | None) -> Accepted:
@@ -130,7 +132,7 @@ class Acceptance:
             NothingToWithdraw: a withdrawn figure does not exist.
         """
         if checked.withdrawals:
-            async with self._engine.connect() as connection:
+            async with self._reading.connect() as connection:
                 missing = nothing_to_withdraw(checked, await _existing(connection, checked))
             if missing:
                 raise NothingToWithdraw(missing)
@@ -143,7 +145,7 @@ class Acceptance:
         """
         if sent.idempotency_key is None:
             return None
-        async with self._engine.connect() as connection:
+        async with self._reading.connect() as connection:
             return await _remembered(connection, sent)
 
 

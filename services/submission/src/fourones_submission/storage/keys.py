@@ -134,7 +134,7 @@ class Keys:
     def listed(self) -> Sequence[ListedKey]:
         """All keys, the newest first: their records, never the keys."""
         now = self._clock.now()
-        with self._engine.connect() as connection:
+        with self._engine.begin() as connection:
             records = [AccessGranted.model_validate(dict(row)) for row in connection.execute(_LIST).mappings()]
         return [ListedKey(record, KeyRecord.of(record).state(now)) for record in records]
 
