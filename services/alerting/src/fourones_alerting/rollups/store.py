@@ -1,4 +1,4 @@
-"""Stores roll-up versions as they arrive, a whole batch in two statements."""
+"""Stores roll-up versions as they arrive, a whole batch in one statement."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ def store_rollups(connection: Connection, events: Sequence[Received[RollupChange
     """
     # Written anew from the checked data: what a lenient reader took for a number or a moment is one for PostgreSQL too.
     documents = "[" + ",".join(event.data.model_dump_json() for event in events) + "]"
-    connection.execute(_KEEP, {"documents": documents, "now": now})
-    moved = connection.execute(_MOVE_ON, {"documents": documents})
+    moved = connection.execute(_STORE, {"documents": documents, "now": now})
     return {Subject(row.indicator, row.org, row.cluster, row.tier) for row in moved}
 
 
@@ -48,27 +47,27 @@ def fallen_due(connection: Connection, since: datetime, until: datetime) -> set[
     return {Subject(row.indicator, row.org, row.cluster, row.tier) for row in rows}
 
 
-_KEEP = text(
+# One statement, since the documents with all their members are read once for each.
+_STORE = text(
     """
-    INSERT INTO rollup_version (indicator, org, cluster, tier, period, version, value, carried_value, unit, status,
-        coverage, members, members_total, due_at, cause, catalogue_version, snapshot, recorded_at, accepted_at,
-        received_at)
-    SELECT indicator, org, cluster, tier, period, version, value, carried_value, unit, status,
-        coverage, coalesce(members, '[]'), coalesce(members_total, 0), due_at, cause, catalogue_version, snapshot,
-        recorded_at, accepted_at, :now
-    FROM jsonb_to_recordset(CAST(:documents AS jsonb)) AS event(indicator text, org text, cluster text, tier text,
-        period text, version bigint, value numeric, carried_value numeric, unit text, status text, coverage jsonb,
-        members jsonb, members_total int, due_at timestamptz, cause text, catalogue_version int, snapshot bigint,
-        recorded_at timestamptz, accepted_at timestamptz)
-    ON CONFLICT DO NOTHING
-    """
-)
-_MOVE_ON = text(
-    """
+    WITH event AS MATERIALIZED (
+        SELECT * FROM jsonb_to_recordset(CAST(:documents AS jsonb)) AS event(indicator text, org text, cluster text,
+            tier text, period text, version bigint, value numeric, carried_value numeric, unit text, status text,
+            coverage jsonb, members jsonb, members_total int, due_at timestamptz, cause text, catalogue_version int,
+            snapshot bigint, recorded_at timestamptz, accepted_at timestamptz)
+    ), kept AS (
+        INSERT INTO rollup_version (indicator, org, cluster, tier, period, version, value, carried_value, unit, status,
+            coverage, members, members_total, due_at, cause, catalogue_version, snapshot, recorded_at, accepted_at,
+            received_at)
+        SELECT indicator, org, cluster, tier, period, version, value, carried_value, unit, status,
+            coverage, coalesce(members, '[]'), coalesce(members_total, 0), due_at, cause, catalogue_version, snapshot,
+            recorded_at, accepted_at, :now
+        FROM event
+        ON CONFLICT DO NOTHING
+    )
     INSERT INTO rollup_latest AS latest (indicator, org, cluster, tier, period, version, due_at)
     SELECT DISTINCT ON (indicator, org, cluster, tier, period) indicator, org, cluster, tier, period, version, due_at
-    FROM jsonb_to_recordset(CAST(:documents AS jsonb)) AS event(indicator text, org text, cluster text, tier text,
-        period text, version bigint, due_at timestamptz)
+    FROM event
     ORDER BY indicator, org, cluster, tier, period, version DESC
     ON CONFLICT (indicator, org, cluster, tier, period) DO UPDATE
         SET version = excluded.version, due_at = excluded.due_at
