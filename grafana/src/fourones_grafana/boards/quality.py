@@ -3,16 +3,17 @@
 # ruff: noqa: S608 - every name in these questions is written here; choices are quoted by Grafana.
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from grafana_foundation_sdk.models import dashboard
 
-from fourones_grafana import looks
+from fourones_grafana import codes, looks
 from fourones_grafana.board import Board
 from fourones_grafana.boards.common import QUALITY, TO_COUNTY
 from fourones_grafana.panels import (
     Column,
     Panel,
     Row,
-    bars,
     columns_chart,
     merged,
     ordered,
@@ -148,19 +149,24 @@ def _outcomes() -> Panel:
 
 
 def _refusals() -> Panel:
-    return bars(
+    return table(
         "退回原因",
-        now(
+        rows(
             "sort_desc(sum by (code) (increase(fourones_submission_faults_total[$__range])) > 0"
-            " or sum by (code) (fourones_submission_faults_total) > 0)",
-            legend="{{code}}",
+            " or sum by (code) (fourones_submission_faults_total) > 0)"
         ),
-        description="所选时间范围内退回的报送里各类错误的数量；代码含义见接口文档的错误代码表。",
-        decimals=0,
-        unit="locale",
-        thresholds=looks.steps("orange"),
+        description="所选时间范围内退回的报送里各类错误的数量；改法见接口文档的错误代码表。",
+        transformations=[organised({"code": "原因", "Value": "处数"}, without=("Time",)), ordered("处数")],
+        columns=[
+            Column("原因", mappings=(_named(codes.REFUSALS),), width=160),
+            Column("处数", unit="locale", decimals=0, thresholds=looks.steps("orange"), cell="bar"),
+        ],
         may_be_empty="没有退回过报送。",
     )
+
+
+def _named(names: Mapping[str, str]) -> dashboard.ValueMap:
+    return looks.words({code: (name, looks.ORANGE) for code, name in names.items()})
 
 
 def _doubts() -> Panel:
@@ -178,7 +184,13 @@ def _doubts() -> Panel:
             """,
         ),
         description="已受理数据的疑点（只提醒，不退回），按规则统计。",
-        columns=[Column("次数", decimals=0, width=70), Column("最近一例", properties=(("custom.inspect", True),))],
+        columns=[
+            Column(
+                "规则", mappings=(looks.words({code: (word, looks.ORANGE) for code, word in codes.DOUBTS.items()}),)
+            ),
+            Column("次数", decimals=0, width=70),
+            Column("最近一例", properties=(("custom.inspect", True),)),
+        ],
     )
 
 
