@@ -55,7 +55,7 @@ def verify_figures(
         at_most: how many differences are told.
         progress: told after every indicator, how many of how many are done.
     """
-    with one_state(engine).begin() as connection:
+    with one_state(engine) as connection:
         findings = Findings(connection.execute(SNAPSHOT).scalar_one())
         findings.add(verify_histories(connection), at_most=at_most)
         held = CatalogueVersions().in_force(connection)

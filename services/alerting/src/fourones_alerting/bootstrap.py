@@ -213,7 +213,7 @@ def problem_history(settings: AlertingSettings) -> Iterator[Connection]:
     """A connection that sees one moment of the problem list, for whoever verifies it."""
     engine = worker_engine(settings.database_url, name="alerting-problems", pool_size=1)
     try:
-        with one_state(engine).begin() as connection:
+        with one_state(engine) as connection:
             yield connection
     finally:
         engine.dispose()
@@ -234,7 +234,7 @@ def judged_history(
         reference.refresh()
         if reference.catalogue is None:
             raise Retry("no catalogue has arrived yet: apply one, or start the worker; then try again")
-        with one_state(engine).begin() as connection:
+        with one_state(engine) as connection:
             yield connection, reference.catalogue, (clock or SystemClock()).now()
     finally:
         engine.dispose()

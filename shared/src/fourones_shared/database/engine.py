@@ -7,16 +7,16 @@ the connection has prepared, and the server would plan them all anew, which for 
 from __future__ import annotations
 
 import time
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from fourones_shared.database.traced import trace_transactions
 from fourones_shared.errors import Stop
-
-_AnyEngine = TypeVar("_AnyEngine", Engine, AsyncEngine)
 
 # A statement of an API request that runs longer than this would outlive its client's patience.
 API_STATEMENT_TIMEOUT_MS = 10_000
@@ -77,9 +77,20 @@ def reading(engine: AsyncEngine) -> AsyncEngine:
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def one_state(engine: _AnyEngine) -> _AnyEngine:
-    """The same engine for reads by several statements that must all see the same state of the database."""
-    return engine.execution_options(isolation_level="REPEATABLE READ")
+@contextmanager
+def one_state(engine: Engine) -> Iterator[Connection]:
+    """A connection for reads by several statements that must all see the same state of the database."""
+    with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection, connection.begin():
+        yield connection
+
+
+@asynccontextmanager
+async def async_one_state(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """The same for an API."""
+    async with engine.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        async with connection.begin():
+            yield connection
 
 
 def _ask_what_has_rested(engine: Engine) -> None:

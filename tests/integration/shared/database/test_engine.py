@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
-from fourones_shared.database.engine import api_engine, assert_durable, is_transient, one_state, worker_engine
+from fourones_shared.database.engine import api_engine, assert_durable, async_one_state, is_transient, worker_engine
 from fourones_shared.errors import Stop
 
 
@@ -62,7 +62,7 @@ def test_reads_of_one_state_see_no_later_commit_and_keep_what_is_prepared(databa
             connection.execute(text("CREATE TABLE grows (n int)"))
         try:
             for _ in range(10):
-                async with one_state(engine).begin() as connection:
+                async with async_one_state(engine) as connection:
                     counts = {(await connection.execute(text("SELECT count(*) FROM grows"))).scalar_one()}
                     with writer.begin() as writing:
                         writing.execute(text("INSERT INTO grows VALUES (1)"))

@@ -23,7 +23,7 @@ from fourones_aggregation.domain.facts import Ask
 from fourones_aggregation.opening import OVER_CITY, OVER_CLUSTERS, OVER_ORGANISATIONS, OVER_TIER, OWN
 from fourones_aggregation.temporal import AS_OF, LIVE, STATE_COLUMNS, Tables
 from fourones_shared.catalogue.model import TOTAL
-from fourones_shared.database.engine import one_state, reading
+from fourones_shared.database.engine import async_one_state, reading
 from fourones_shared.domain.clock import Clock
 from fourones_shared.http.problems import Fault, Problem
 
@@ -61,7 +61,7 @@ async def at_moment(
         asked = None if as_of is None else read_as_of(as_of)
     except NotAMoment as error:
         raise _no_moment(str(error)) from error
-    async with one_state(engine).begin() as connection:
+    async with async_one_state(engine) as connection:
         newest = (await connection.execute(_NEWEST)).one()
         now = whole_milliseconds(clock.now())
         if asked is None:

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from fourones_shared.asof import Asked, NotAMoment, read_as_of, token, whole_milliseconds
 from fourones_shared.catalogue.model import Catalogue
-from fourones_shared.database.engine import one_state
+from fourones_shared.database.engine import async_one_state
 from fourones_shared.domain.clock import Clock
 from fourones_shared.http.problems import Fault, Problem
 from fourones_shared.reference import ReferenceCopy
@@ -90,7 +90,7 @@ class Moments:
             asked = None if as_of is None else read_as_of(as_of, SERVICE)
         except NotAMoment as error:
             raise _no_moment(str(error)) from error
-        async with one_state(self._engine).begin() as connection:
+        async with async_one_state(self._engine) as connection:
             newest = (await connection.execute(_NEWEST)).one()
             now = whole_milliseconds(self._clock.now())
             if asked is None:

@@ -48,7 +48,7 @@ from fourones_alerting.problems.desk import Request as Asked
 from fourones_alerting.problems.store import read_as_of, read_page
 from fourones_shared.access.keys import Principal
 from fourones_shared.catalogue.model import Catalogue
-from fourones_shared.database.engine import one_state
+from fourones_shared.database.engine import async_one_state
 from fourones_shared.domain.clock import Clock
 from fourones_shared.domain.periods import end_of_day, shanghai_date
 from fourones_shared.http.paging import Page, cut, decode_cursor
@@ -175,7 +175,7 @@ class ProblemList:
         Raises:
             Refusal: 404 when there is none, or none that the caller is shown.
         """
-        async with one_state(self.engine).begin() as connection:
+        async with async_one_state(self.engine) as connection:
             done = await connection.run_sync(lambda sync: read_done(sync, number))
         if done is None or not _is_shown(done.problem, caller):
             raise _not_there(number)

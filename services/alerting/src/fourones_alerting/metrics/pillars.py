@@ -102,7 +102,7 @@ class PillarWindow:
             self._targets = (version, PillarTargets(catalogue))
         now, targets = self._clock.now(), self._targets[1]
         # One snapshot, or a roll-up that arrives between the statements would be taken for seen.
-        with one_state(self._engine).begin() as connection:
+        with one_state(self._engine) as connection:
             state = _state(connection, version, targets, shanghai_date(now))
             if state == self._state:
                 return

@@ -41,7 +41,7 @@ class ProblemWindow:
         Raises:
             DBAPIError: when the database is away.
         """
-        with one_state(self._engine).begin() as connection:
+        with one_state(self._engine) as connection:
             problems = read_open(connection)
             holders = connection.execute(_HOLDERS).scalars().all()
         now = self._clock.now()

@@ -81,7 +81,7 @@ class Window:
 
     def _look(self) -> None:
         # One snapshot, or a write between the two statements would be counted as seen without having been.
-        with one_state(self._engine).begin() as connection:
+        with one_state(self._engine) as connection:
             rows, changes = connection.execute(_STATE).one()
             if (rows, changes) == self._state:
                 return
