@@ -126,7 +126,7 @@ def assert_durable(connection: Connection) -> None:
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same work may succeed later: connection lost, server starting, deadlock, serialisation."""
+    """Whether the same work may succeed later: connection lost, server starting, deadlock, serialisation, migration."""
     if not isinstance(error, DBAPIError):
         return False
     code = getattr(error.orig, "sqlstate", None) or ""
@@ -136,5 +136,13 @@ def is_transient(error: BaseException) -> bool:
     return (
         isinstance(error, OperationalError)
         or error.connection_invalidated
+        or _is_about_a_changed_table(error)
         or code[:2] in {"08", "40", "53", "57", "55"}
     )
+
+
+def _is_about_a_changed_table(error: DBAPIError) -> bool:
+    # A migration has added a column under a statement that was prepared; at the rollback the driver forgets it. The
+    # server's code for it stands for much else, and its text is in the server's language.
+    diagnosis = getattr(error.orig, "diag", None)
+    return getattr(diagnosis, "source_function", None) == "RevalidateCachedQuery"

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from fourones_shared.database.engine import api_engine, assert_durable, async_one_state, is_transient, worker_engine
 from fourones_shared.errors import Stop
@@ -76,3 +76,26 @@ def test_reads_of_one_state_see_no_later_commit_and_keep_what_is_prepared(databa
             writer.dispose()
 
     assert asyncio.run(read_again_and_again()) == ({9}, 1)
+
+
+def test_a_table_that_is_migrated_under_a_prepared_statement_is_read_at_the_next_trial(database_url: str) -> None:
+    reader = worker_engine(database_url, name="test-reader", pool_size=1)
+    migration = worker_engine(database_url, name="test-migration")
+
+    def read() -> int:
+        with reader.begin() as connection:
+            return len(connection.execute(text("SELECT * FROM changes")).keys())
+
+    try:
+        with migration.begin() as connection:
+            connection.execute(text("CREATE TABLE changes (n int)"))
+        assert {read() for _ in range(10)} == {1}
+        with migration.begin() as connection:
+            connection.execute(text("ALTER TABLE changes ADD COLUMN more int"))
+        with pytest.raises(DBAPIError) as refused:
+            read()
+        assert is_transient(refused.value)
+        assert read() == 2
+    finally:
+        reader.dispose()
+        migration.dispose()
