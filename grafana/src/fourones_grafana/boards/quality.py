@@ -152,8 +152,8 @@ def _refusals() -> Panel:
     return table(
         "退回原因",
         rows(
-            "sort_desc(sum by (code) (increase(fourones_submission_faults_total[$__range])) > 0"
-            " or sum by (code) (fourones_submission_faults_total) > 0)"
+            "sum by (code) (increase(fourones_submission_faults_total[$__range])) > 0"
+            " or sum by (code) (fourones_submission_faults_total) > 0"
         ),
         description="所选时间范围内退回的报送里各类错误的数量；改法见接口文档的错误代码表。",
         transformations=[organised({"code": "原因", "Value": "处数"}, without=("Time",)), ordered("处数")],

@@ -392,7 +392,7 @@ class _Durable:
         with self._lock:
             if not self._asserted:
                 try:
-                    with self._engine.connect() as connection:
+                    with self._engine.begin() as connection:
                         assert_durable(connection)
                 except DBAPIError as error:
                     if not is_transient(error):

@@ -245,7 +245,7 @@ def require_durable_database(engine: Engine, stop: threading.Event) -> None:
     """
     while not stop.is_set():
         try:
-            with engine.connect() as connection:
+            with engine.begin() as connection:
                 assert_durable(connection)
         except DBAPIError as error:
             if not is_transient(error):

@@ -121,7 +121,7 @@ class Recovery:
     def _waiting(self) -> Iterator[list[Told]]:
         after = 0
         while True:
-            with self._engine.connect() as connection:
+            with self._engine.begin() as connection:
                 values = {"topic": FiguresSubmitted.TOPIC, "after": after, "limit": OUTBOX_ROWS_AT_ONCE}
                 rows = connection.execute(_WAITING, values).all()
             if not rows:
